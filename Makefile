@@ -1,0 +1,54 @@
+# Each target sets itself up: no other command is needed first. What they do stands in README.md.
+PY = .venv/bin/python
+PY_APPLE = .venv-apple/bin/python
+
+.PHONY: help run lab test test-apple-versions execute format bench setup setup-apple clean
+
+help:
+	@echo "make run      execute every notebook into build/ and say what to open"
+	@echo "make lab      open JupyterLab on the notebooks"
+	@echo "make test     run the unit tests and re-execute every notebook with nbval"
+	@echo "make test-apple-versions   the same with the versions that a Mac gets"
+	@echo "make execute  re-execute every notebook in place, before a commit"
+	@echo "make format   format and lint code and notebooks"
+	@echo "make bench    repeat the measurements in benchmarks/results (half an hour)"
+	@echo "make clean    remove the environments, build/ and the trained models"
+
+setup:
+	@sh tools/setup.sh .venv requirements.txt
+
+run: setup
+	@$(PY) tools/execute.py build/notebooks
+
+execute: setup format
+	@$(PY) tools/execute.py notebooks
+
+lab: setup
+	@$(PY) -m jupyterlab notebooks
+
+test: setup
+	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
+	@$(PY) -m pytest tests notebooks
+
+format: setup
+	@$(PY) -m ruff format --quiet . && $(PY) -m ruff check --fix .
+
+bench: setup
+	@$(PY) benchmarks/choose_network.py
+
+# The version set of Apple silicon on this machine's CPU: requirements.txt resolved for a Mac, without the two packages
+# that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).
+build/requirements-apple.txt: requirements.txt | setup
+	@mkdir -p build
+	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
+		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt \
+		| grep -v -E '^(tensorflow-macos|tensorflow-metal|appnope|uv)==' > $@.partial && mv $@.partial $@
+
+setup-apple: build/requirements-apple.txt
+	@sh tools/setup.sh .venv-apple build/requirements-apple.txt
+
+test-apple-versions: setup-apple
+	@$(PY_APPLE) -m pytest tests notebooks
+
+clean:
+	rm -rf .venv .venv-apple build trained

@@ -1,0 +1,124 @@
+"""Fashion-MNIST: reading it, and saying what is wrong with a file that cannot be read.
+
+Every array is compared with the SHA-256 of the original data, whatever file it came from: a truncated, swapped or
+foreign file is named, with the remedy, and never trained on. The data are by Zalando SE, under the MIT licence.
+"""
+
+import gzip
+import hashlib
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+BUNDLE = Path(__file__).resolve().parent / "data" / "fashion_mnist_10k.npz"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+
+Split = tuple[np.ndarray, np.ndarray]
+
+_ORIGINAL_FILES = {
+    "x_train": "train-images-idx3-ubyte.gz",
+    "y_train": "train-labels-idx1-ubyte.gz",
+    "x_test": "t10k-images-idx3-ubyte.gz",
+    "y_test": "t10k-labels-idx1-ubyte.gz",
+}
+# SHA-256 of the decoded uint8 arrays: the same whatever file they were read from.
+_DIGESTS = {
+    "x_train": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+    "y_train": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+    "x_train[:10000]": "2929ae1c7b89e0ee6587bbe4911fd5f0a5dafe21ae6ed9b737173cbfe20c12c9",
+    "y_train[:10000]": "1022e4632874e71bb84d924c475e6a3428a2deeb8c5a0f612a015c97e4fce7f0",
+    "x_test": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    "y_test": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+}
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 of an array's bytes in C order, as hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _verify(name: str, array: np.ndarray, source: Path, remedy: str) -> np.ndarray:
+    """Return `array` if it is the original array `name`; otherwise raise ValueError that names the file."""
+    if array_digest(array) != _DIGESTS[name]:
+        other = [known for known, digest in _DIGESTS.items() if digest == array_digest(array)]
+        found = f"it holds {other[0]}" if other else "its content is damaged or from another data set"
+        raise ValueError(f"{source} should hold Fashion-MNIST's {name}, but {found}. {remedy}")
+    return array
+
+
+def read_original_files(folder: Path) -> dict[str, np.ndarray]:
+    """Read and verify those of the four original .gz files that `folder` has, as uint8 arrays by name."""
+    arrays = {}
+    for name, filename in _ORIGINAL_FILES.items():
+        path = folder / filename
+        if not path.exists():
+            continue
+        remedy = f"Delete {path} (or install it again) and run this cell once more."
+        try:
+            data = gzip.decompress(path.read_bytes())
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} cannot be read: {error}. {remedy}") from error
+        # The header of an IDX file: 16 bytes before images, 8 before labels.
+        offset, shape = (16, (-1, 28, 28)) if name.startswith("x") else (8, (-1,))
+        if len(data) < offset or (len(data) - offset) % (784 if name.startswith("x") else 1):
+            raise ValueError(f"{path} is cut short. {remedy}")
+        array = np.frombuffer(data, np.uint8, offset=offset).reshape(shape)
+        arrays[name] = _verify(name, array, path, remedy)
+    return arrays
+
+
+def _read_bundle() -> dict[str, np.ndarray]:
+    """Read and verify the first 10,000 training images and the test images from the repository's own file."""
+    remedy = "Restore it with `git checkout -- data` or download the repository again."
+    if not BUNDLE.exists():
+        raise FileNotFoundError(f"{BUNDLE} is missing. {remedy}")
+    try:
+        with np.load(BUNDLE, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in _ORIGINAL_FILES}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{BUNDLE} cannot be read: {error}. {remedy}") from error
+    for name, array in arrays.items():
+        _verify(f"{name}[:10000]" if "train" in name else name, array, BUNDLE, remedy)
+    return arrays
+
+
+def _read_full() -> dict[str, np.ndarray]:
+    """Read all 70,000 images: from Keras's cache, from Debian's package, or by Keras's download."""
+    keras_folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / "fashion-mnist"
+    for folder in (keras_folder, DEBIAN_FOLDER):
+        arrays = read_original_files(folder)
+        if len(arrays) == len(_ORIGINAL_FILES):
+            return arrays
+    import keras  # here, because only the download needs it, and it takes seconds
+
+    try:
+        keras.datasets.fashion_mnist.load_data()
+    except Exception as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            remedy = "On a Mac with Python from python.org, run `Install Certificates.command` in its folder once."
+        else:
+            remedy = "Is there a network? On Debian and Ubuntu, `apt install dataset-fashion-mnist` needs no download."
+        raise ConnectionError(
+            f"All 60,000 training images are not on this machine and cannot be downloaded to {keras_folder}: {error}. "
+            f"{remedy} Or go on with load_fashion_mnist(first_10k=True), which needs no network."
+        ) from error
+    return read_original_files(keras_folder)
+
+
+def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:
+    """Return `(x_train, y_train), (x_test, y_test)`, verified against the original data.
+
+    Images are float32 of shape (N, 28, 28, 1) in [0, 1]; labels are uint8 of shape (N,), indices of `CLASS_NAMES`.
+    `first_10k=True` reads the first 10,000 training images from the repository; `False` gives all 60,000, from
+    Keras's cache, from Debian's package or by download. The 10,000 test images are the same either way.
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing, damaged or mistaken for another; the message names it.
+        ConnectionError: the 60,000 images are not here and cannot be downloaded.
+    """
+    arrays = _read_bundle() if first_10k else _read_full()
+    images = {name: (arrays[name].astype("float32") / 255.0)[..., None] for name in ("x_train", "x_test")}
+    return (images["x_train"], arrays["y_train"]), (images["x_test"], arrays["y_test"])
