@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 # TensorFlow's C++ log would end up in the notebooks' outputs, and the code below is written for its backend.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
@@ -34,6 +34,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 import tensorflow as tf
+from IPython import get_ipython
 from IPython.display import display
 from keras import layers, ops
 from matplotlib.figure import Figure
@@ -189,9 +190,9 @@ def build_encoder(
 
 def build_decoder(
     latent_dim: int = 2,
-    units: Sequence[int] = (64, 128),
-    channels: int = 32,
-    filters: Sequence[int] = (32,),
+    units: Sequence[int] = (128, 128, 128),
+    channels: int = 16,
+    filters: Sequence[int] = (16,),
     kernel_size: int = 4,
     activation: str = "elu",
     initializer: str = "HeNormal",
@@ -287,6 +288,7 @@ class VAE(keras.Model):
         self.encoder, self.decoder = encoder, decoder
         self.likelihood, self.beta = likelihood, beta
         self.trackers = [keras.metrics.Mean(name) for name in ("loss", "recon_loss", "kl_loss")]
+        self.built = True  # encoder and decoder come with their weights
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -345,11 +347,24 @@ def build_vae(
     )
 
 
+# The network of the well-known tutorials, as arguments of build_vae, to compare with.
+TUTORIAL: dict[str, Any] = {
+    "encoder": {"filters": (32, 64), "units": (16,), "activation": "relu", "initializer": "GlorotUniform"},
+    "decoder": {
+        "units": (),
+        "channels": 64,
+        "filters": (64, 32),
+        "kernel_size": 3,
+        "activation": "relu",
+        "initializer": "GlorotUniform",
+    },
+}
+
 # --------------------------------------------------------------------------------------------------- training
 
 EPOCHS = 15
 BATCH_SIZE = 128
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 3e-3
 
 History = dict[str, list[float]]
 
@@ -358,7 +373,8 @@ class Progress(keras.callbacks.Callback):
     """Show one line that is overwritten after every epoch, so that a stored output keeps only the last."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.line = display({"text/plain": "starting …"}, raw=True, display_id=True)
+        in_notebook = get_ipython() is not None
+        self.line = display({"text/plain": "starting …"}, raw=True, display_id=True) if in_notebook else None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.line is None:
@@ -377,8 +393,12 @@ def fit(
     batch_size: int = BATCH_SIZE,
     learning_rate: float = LEARNING_RATE,
     seed: int = SEED,
+    constant: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> History:
     """Train `vae` with Adam and a learning rate that falls to zero along a cosine; return a row per epoch by name.
+
+    `constant` keeps the learning rate where it starts, as the tutorials do.
 
     The history holds loss, recon_loss and kl_loss on `x_train`, each averaged while the epoch ran, and val_… of the
     same after it on `x_val`; all in nats per image.
@@ -389,9 +409,9 @@ def fit(
     check_images(x_train, "x_train")
     validation = None if x_val is None else (check_images(x_val, "x_val"),)
     steps = epochs * -(-len(x_train) // batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    rate = learning_rate if constant else keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     # Keras would switch XLA on by itself where it sees a GPU; Metal has no XLA compiler.
-    vae.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=False)
+    vae.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
     set_seed(seed)
     return vae.fit(
         x_train,
@@ -399,7 +419,7 @@ def fit(
         batch_size=batch_size,
         validation_data=validation,
         validation_batch_size=1000,
-        callbacks=[Progress()],
+        callbacks=[Progress(), *callbacks],
         verbose=0,
     ).history
 
