@@ -1,7 +1,8 @@
 """Execute every notebook top to bottom, each in a fresh kernel, and write the results to a folder.
 
-    python tools/execute.py build/notebooks    leaves the notebooks as they are
-    python tools/execute.py notebooks          in place, before a commit
+    python tools/execute.py build/notebooks          leaves the notebooks as they are
+    python tools/execute.py notebooks                in place, before a commit
+    python tools/execute.py notebooks 4.3.02 4.3.06  only these
 
 A notebook is written when all of its cells have run; the first cell that fails is shown and ends the run.
 """
@@ -28,6 +29,7 @@ def execute(source: Path, target: Path) -> None:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=40"],
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     client.execute()
@@ -42,9 +44,12 @@ def execute(source: Path, target: Path) -> None:
     os.replace(partial, target)
 
 
-def main(folder: Path) -> int:
-    """Execute all notebooks into `folder`; return the exit status."""
-    notebooks = sorted(NOTEBOOKS.glob("*.ipynb"))
+def main(folder: Path, prefixes: tuple[str, ...]) -> int:
+    """Execute the notebooks whose names start with one of `prefixes` into `folder`; return the exit status."""
+    notebooks = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(prefixes or ("",))]
+    if not notebooks:
+        print(f"No notebook in {NOTEBOOKS} starts with {' or '.join(prefixes)}.")
+        return 1
     started = time.monotonic()
     for number, source in enumerate(notebooks, 1):
         print(f"[{number} of {len(notebooks)}] {source.stem} ... ", end="", flush=True)
@@ -56,12 +61,12 @@ def main(folder: Path) -> int:
             print(f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell.")
             return 1
         print(f"{time.monotonic() - clock:.0f} s", flush=True)
-    print(f"All {len(notebooks)} notebooks ran without an error in {time.monotonic() - started:.0f} s.")
+    print(f"{len(notebooks)} of {len(notebooks)} notebooks ran without an error in {time.monotonic() - started:.0f} s.")
     print(f"Open {os.path.relpath(folder / notebooks[0].name)} in Jupyter, or type `make lab`.")
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), tuple(sys.argv[2:])))
