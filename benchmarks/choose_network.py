@@ -149,9 +149,7 @@ def report() -> dict:
     print(
         f"its time as a share of the tutorial's: median {median(share):.3f}, from {min(share):.3f} to {max(share):.3f}"
     )
-    print(
-        f"the same for processor time: median {median(cpu_share):.3f}, from {min(cpu_share):.3f} to {max(cpu_share):.3f}"
-    )
+    print(f"processor time: median {median(cpu_share):.3f}, from {min(cpu_share):.3f} to {max(cpu_share):.3f}")
     print(f"share of that time to the tutorial's own final loss: median {median(reach):.3f}, largest {max(reach):.3f}")
     return runs
 
