@@ -35,6 +35,7 @@ format: setup
 
 bench: setup
 	@$(PY) benchmarks/choose_network.py
+	@$(PY) benchmarks/grid_decoding.py
 
 # The version set of Apple silicon on this machine's CPU: requirements.txt resolved for a Mac, without the two packages
 # that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).
@@ -42,7 +43,7 @@ build/requirements-apple.txt: requirements.txt | setup
 	@mkdir -p build
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
 		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt \
-		| grep -v -E '^(tensorflow-macos|tensorflow-metal|appnope|uv)==' > $@.partial && mv $@.partial $@
+		| grep -v -E '^(tensorflow-macos|tensorflow-metal|appnope)==' > $@.partial && mv $@.partial $@
 
 setup-apple: build/requirements-apple.txt
 	@sh tools/setup.sh .venv-apple build/requirements-apple.txt

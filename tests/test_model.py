@@ -232,7 +232,17 @@ def test_a_second_call_loads_the_same_model_and_the_same_next_draw(x, tmp_path, 
     assert [p.suffix for p in tmp_path.iterdir()] == [".npz"], "nothing half-written stays behind"
 
 
-def test_whatever_changes_the_result_changes_the_file(x, tmp_path, monkeypatch):
+@pytest.fixture
+def no_training(monkeypatch):
+    """A fit that takes no time, for what is about files and not about training."""
+
+    def fit(vae, *_):
+        return {"loss": [300.0]}
+
+    monkeypatch.setattr(vh, "fit", fit)
+
+
+def test_whatever_changes_the_result_changes_the_file(x, tmp_path, monkeypatch, no_training):
     train_small(x, tmp_path)
     for changed in ({"beta": 2.0}, {"seed": 1}, {"likelihood": "gaussian"}, {"latent_dim": 3}, {"learning_rate": 1e-3}):
         train_small(x, tmp_path, **changed)
@@ -244,7 +254,7 @@ def test_whatever_changes_the_result_changes_the_file(x, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", "half", "foreign"])
-def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, capsys):
+def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, capsys, no_training):
     _, history = train_small(x, tmp_path)
     (path,) = tmp_path.iterdir()
     if damage == "foreign":
@@ -257,7 +267,7 @@ def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, cap
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".damaged", ".npz"]
 
 
-def test_retrain_trains_although_there_is_a_file(x, tmp_path, capsys):
+def test_retrain_trains_although_there_is_a_file(x, tmp_path, capsys, no_training):
     train_small(x, tmp_path)
     train_small(x, tmp_path, retrain=True)
     assert "Loaded" not in capsys.readouterr().out
