@@ -482,6 +482,7 @@ def train_or_load(
     settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, **model}
     path = Path(cache_dir) / f"vae-{_cache_key(settings, x_train, x_val)}.npz"
     vae = build_vae(seed=seed, **model)
+    vae.compile(jit_compile=False)  # so that evaluate() works; fit() compiles anew
     if path.exists() and not retrain:
         try:
             history = _load(path, vae)
