@@ -32,6 +32,11 @@ def test_it_stores_no_error_and_no_stderr(path):
     assert not [o for o in outputs(path) if o["output_type"] == "error" or o.get("name") == "stderr"]
 
 
+def test_it_stores_no_widget_that_would_need_a_kernel(path):
+    assert not [o for o in outputs(path) if "application/vnd.jupyter.widget-view+json" in o.get("data", {})]
+    assert "widgets" not in json.loads(path.read_text())["metadata"]
+
+
 def test_its_cells_have_unique_ids_and_no_cell_is_empty(path):
     everything = json.loads(path.read_text())["cells"]
     assert len({c["id"] for c in everything}) == len(everything)

@@ -34,6 +34,10 @@ def execute(source: Path, target: Path) -> None:
         resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     client.execute()
+    # A stored widget view has no kernel behind it and is shown as an error; the picture beside it in the output stays.
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     # The exact Python is printed by the notebook itself; here it would change the file on every machine.
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
