@@ -18,6 +18,13 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 Split = tuple[np.ndarray, np.ndarray]
 
+# fmt: off
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)
+# fmt: on
+
 _ORIGINAL_FILES = {
     "x_train": "train-images-idx3-ubyte.gz",
     "y_train": "train-labels-idx1-ubyte.gz",
@@ -122,3 +129,24 @@ def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:
     arrays = _read_bundle() if first_10k else _read_full()
     images = {name: (arrays[name].astype("float32") / 255.0)[..., None] for name in ("x_train", "x_test")}
     return (images["x_train"], arrays["y_train"]), (images["x_test"], arrays["y_test"])
+
+
+def check_images(x: np.ndarray, name: str = "x") -> np.ndarray:
+    """Return `x` if it is a float32 array of shape (N, 28, 28, 1) in [0, 1]; otherwise say what is wrong with it.
+
+    Raises:
+        TypeError: not a float32 array.
+        ValueError: the wrong shape, no image at all, NaN, or values outside [0, 1].
+    """
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
+        found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{name} must be a float32 array, but is {found}: divide by 255 and use .astype('float32').")
+    if x.ndim != 4 or x.shape[1:] != (28, 28, 1) or len(x) == 0:
+        raise ValueError(
+            f"{name} must have shape (N, 28, 28, 1) with N > 0, but has {x.shape}: is [..., None] missing?"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name} holds NaN or infinity, first in image {np.argwhere(~np.isfinite(x))[0][0]}.")
+    if x.min() < 0 or x.max() > 1:
+        raise ValueError(f"{name} must lie in [0, 1], but runs from {x.min():g} to {x.max():g}: divide by 255 once.")
+    return x

@@ -3,7 +3,7 @@
 Each idea stands in full in the notebook that teaches it; that notebook then asserts that the function here gives the
 same numbers. Read top to bottom, the groups follow the order of the sections:
 
-    set-up    SEED, set_seed, use_course_style, describe_environment, show
+    set-up    SEED, set_seed, use_course_style, show, choose_device, describe_environment
     data      CLASS_NAMES, CLASS_COLORS, load_fashion_mnist                              4.3.02
     model     Sampling, build_encoder, build_decoder                                     4.3.03, 4.3.04
     loss      reconstruction_loss, kl_divergence, VAE, build_vae                         4.3.05
@@ -11,6 +11,7 @@ same numbers. Read top to bottom, the groups follow the order of the sections:
     looking   encode, decode
     plots     plot_one_per_class, plot_history, plot_image_grid
 
+What is not about VAEs stands beside it: the data in `fashion_mnist.py`; versions, device and files in `machine.py`.
 Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in [0, 1]; every loss is in nats.
 """
 
@@ -18,13 +19,14 @@ import hashlib
 import inspect
 import json
 import os
-import sys
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import machine
+
+# Some versions stop while TensorFlow is being imported: say so before.
+machine.check_versions()
 # TensorFlow's C++ log would end up in the notebooks' outputs, and the code below is written for its backend.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -39,15 +41,16 @@ from IPython.display import display
 from keras import layers, ops
 from matplotlib.figure import Figure
 
-from fashion_mnist import array_digest
+from fashion_mnist import CLASS_NAMES, array_digest, check_images
 from fashion_mnist import load_fashion_mnist as load_fashion_mnist
+from machine import CACHE_DIR
+from machine import ROOT as ROOT
+from machine import choose_device as choose_device
+from machine import describe_environment as describe_environment
 
 # ----------------------------------------------------------------------------------------------------- set-up
 
 SEED = 42
-ROOT = Path(__file__).resolve().parent
-# Trained weights are kept here. Delete the folder to train everything anew.
-CACHE_DIR = ROOT / "trained"
 
 
 def set_seed(seed: int = SEED) -> None:
@@ -70,25 +73,7 @@ def use_course_style() -> None:
     )
 
 
-def describe_environment() -> None:
-    """Print the versions and the device that this notebook runs on."""
-    device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    print(f"Python {sys.version.split()[0]} · TensorFlow {tf.__version__} · Keras {keras.__version__} · {device}")
-
-
-def show(fig: Figure, alt: str) -> None:
-    """Display `fig` with the alternative text `alt`, which says what the picture shows, and close it."""
-    display(fig, metadata={"image/png": {"alt": alt}})
-    plt.close(fig)
-
-
-# ------------------------------------------------------------------------------------------------------- data
-
 # fmt: off
-CLASS_NAMES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)
 # One fixed colour per class, after Paul Tol's colour-blind-safe "muted" scheme; black replaces its pale grey.
 CLASS_COLORS = (
     "#88CCEE", "#332288", "#DDCC77", "#CC6677", "#117733",
@@ -97,25 +82,10 @@ CLASS_COLORS = (
 # fmt: on
 
 
-def check_images(x: np.ndarray, name: str = "x") -> np.ndarray:
-    """Return `x` if it is a float32 array of shape (N, 28, 28, 1) in [0, 1]; otherwise say what is wrong with it.
-
-    Raises:
-        TypeError: not a float32 array.
-        ValueError: the wrong shape, no image at all, NaN, or values outside [0, 1].
-    """
-    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
-        found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{name} must be a float32 array, but is {found}: divide by 255 and use .astype('float32').")
-    if x.ndim != 4 or x.shape[1:] != (28, 28, 1) or len(x) == 0:
-        raise ValueError(
-            f"{name} must have shape (N, 28, 28, 1) with N > 0, but has {x.shape}: is [..., None] missing?"
-        )
-    if not np.isfinite(x).all():
-        raise ValueError(f"{name} holds NaN or infinity, first in image {np.argwhere(~np.isfinite(x))[0][0]}.")
-    if x.min() < 0 or x.max() > 1:
-        raise ValueError(f"{name} must lie in [0, 1], but runs from {x.min():g} to {x.max():g}: divide by 255 once.")
-    return x
+def show(fig: Figure, alt: str) -> None:
+    """Display `fig` with the alternative text `alt`, which says what the picture shows, and close it."""
+    display(fig, metadata={"image/png": {"alt": alt}})
+    plt.close(fig)
 
 
 # ------------------------------------------------------------------------------------------------------ model
@@ -174,6 +144,7 @@ def build_encoder(
         ValueError: `latent_dim` is not an integer of at least 1.
     """
     _check_latent_dim(latent_dim)
+    choose_device()
     init = _initializers(initializer, seed)
     x = keras.Input((28, 28, 1), name="x")
     h = x
@@ -211,6 +182,7 @@ def build_decoder(
     _check_latent_dim(latent_dim)
     if not filters:
         raise ValueError("filters needs at least one entry: two layers with stride 2 bring 7x7 to 28x28.")
+    choose_device()
     init = _initializers(initializer, seed + 2)
     z = keras.Input((latent_dim,), name="z")
     h = z
@@ -230,8 +202,8 @@ def build_decoder(
 # ------------------------------------------------------------------------------------------------------- loss
 
 LIKELIHOODS = ("bernoulli", "gaussian")
-# Keeps log() finite where the sigmoid saturates; a pixel then costs at most 16.1 nats.
-_EPSILON = 1e-7
+# x_hat is kept this far from 0 and 1, so that log() stays finite; a pixel then costs at most 16.1 nats.
+CLIP = 1e-7
 
 
 def _check_likelihood(likelihood: str) -> None:
@@ -253,7 +225,7 @@ def reconstruction_loss(x: Any, x_hat: Any, likelihood: str = "bernoulli") -> An
     if likelihood == "gaussian":
         per_pixel = ops.square(x - x_hat)
     else:
-        x_hat = ops.clip(x_hat, _EPSILON, 1.0 - _EPSILON)
+        x_hat = ops.clip(x_hat, CLIP, 1.0 - CLIP)
         per_pixel = -(x * ops.log(x_hat) + (1.0 - x) * ops.log(1.0 - x_hat))
     return ops.sum(per_pixel, axis=(1, 2, 3))
 
@@ -320,7 +292,7 @@ class VAE(keras.Model):
 
     def _track(self, losses: Sequence[Any], x: Any) -> dict[str, Any]:
         for tracker, value in zip(self.trackers, losses, strict=True):
-            # Weighted, so that a short last batch counts for what it holds and the parts add up to the whole.
+            # Weighted, so that a short last batch counts for what it holds.
             tracker.update_state(value, sample_weight=ops.shape(x)[0])
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
@@ -410,8 +382,10 @@ def fit(
     validation = None if x_val is None else (check_images(x_val, "x_val"),)
     steps = epochs * -(-len(x_train) // batch_size)
     rate = learning_rate if constant else keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    # Keras would switch XLA on by itself where it sees a GPU; Metal has no XLA compiler.
+    # Left alone, Keras decides by the machine whether XLA compiles the step; we want the same everywhere.
     vae.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
+    # Adam's variables, made here and not inside the first step, spare a second tracing of it.
+    vae.optimizer.build(vae.trainable_variables)
     set_seed(seed)
     return vae.fit(
         x_train,
@@ -424,38 +398,25 @@ def fit(
     ).history
 
 
+def _source(part: Callable | type) -> str:
+    """Return the source of a function or class; where there is none, as for one typed at a prompt, its bytecode."""
+    try:
+        return inspect.getsource(part)
+    except (OSError, TypeError):
+        return part.__code__.co_code.hex() if hasattr(part, "__code__") else repr(part)
+
+
 def _cache_key(settings: dict[str, Any], x_train: np.ndarray, x_val: np.ndarray | None) -> str:
-    """Digest of everything that changes the result, the source of model, loss and training included."""
-    source = (Sampling, build_encoder, build_decoder, reconstruction_loss, kl_divergence, VAE, build_vae, fit, _guard)
+    """Digest of what changes the result: settings, data, versions, device, source of model, loss and training."""
+    source = (Sampling, _initializers, build_encoder, build_decoder, reconstruction_loss, kl_divergence, VAE, build_vae)
     parts = {
         "settings": settings,
         "data": [array_digest(x) for x in (x_train, x_val) if x is not None],
-        "versions": [tf.__version__, keras.__version__, np.__version__],
-        "source": [inspect.getsource(part) for part in source],
+        "versions": [tf.__version__, keras.__version__, np.__version__, choose_device()],
+        "constants": [LOGVAR_MIN, LOGVAR_MAX, CLIP],
+        "source": [_source(part) for part in (*source, fit, set_seed, _guard)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _save(path: Path, vae: VAE, history: History) -> None:
-    """Write weights and history to `path` in one step: whoever reads sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
-    weights = {f"weight_{i:02}": w for i, w in enumerate(vae.get_weights())}
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, history=np.array(json.dumps(history)), **weights)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _load(path: Path, vae: VAE) -> History:
-    """Set the weights of `vae` from `path` and return the history saved with them."""
-    with np.load(path, allow_pickle=False) as archive:
-        names = sorted(name for name in archive if name.startswith("weight_"))
-        history = json.loads(str(archive["history"]))
-        vae.set_weights([archive[name] for name in names])
-    return history
 
 
 def train_or_load(
@@ -474,6 +435,7 @@ def train_or_load(
 
     `model` are arguments of `build_vae`. The file's name depends on everything that changes the result, so an edited
     loss or network is never answered with old weights. Trained or loaded, the model returned draws the same z next.
+    A file that cannot be read is set aside; a folder that cannot be written costs the saving, not the model.
 
     Raises:
         TypeError, ValueError: bad images, or settings that `build_vae` refuses; nothing is written then.
@@ -485,17 +447,22 @@ def train_or_load(
     vae.compile(jit_compile=False)  # so that evaluate() works; fit() compiles anew
     if path.exists() and not retrain:
         try:
-            history = _load(path, vae)
+            arrays = machine.load_arrays(path)
+            history = json.loads(str(arrays.pop("history")))
+            vae.set_weights([arrays[name] for name in sorted(arrays)])
             print(f"Loaded {path.name}, trained earlier with these settings.")
             return vae, history
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-            aside = path.with_suffix(".damaged")
-            os.replace(path, aside)
-            print(f"{path.name} cannot be read ({error}); kept as {aside.name}. Training again.")
+        except (ValueError, KeyError) as error:
+            print(f"{path.name} is damaged or holds another model ({error}).")
+            print(f"It is kept as {machine.set_aside(path).name}. Training again.")
     print(f"Training on {len(x_train):,} images for {epochs} epochs …")
     trained = build_vae(seed=seed, **model)
     history = fit(trained, x_train, x_val, epochs, batch_size, learning_rate, seed)
-    _save(path, trained, history)
+    arrays = {f"weight_{i:02}": w for i, w in enumerate(trained.get_weights())}
+    try:
+        machine.save_arrays(path, arrays | {"history": np.array(json.dumps(history))})
+    except OSError as error:
+        print(f"The trained model is in memory, but could not be saved in {path.parent} ({error.strerror}).")
     vae.set_weights(trained.get_weights())
     return vae, history
 
@@ -505,12 +472,15 @@ def train_or_load(
 
 def encode(vae: VAE, x: np.ndarray, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return `(mu, logvar, z)` of images (N, 28, 28, 1) as arrays (N, d); z is one draw each."""
-    return tuple(vae.encoder.predict(check_images(x), batch_size=batch_size, verbose=0))
+    check_images(x)
+    batches = [vae.encoder(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
 
 
 def decode(vae: VAE, z: np.ndarray, batch_size: int = 1000) -> np.ndarray:
     """Return the images x_hat (N, 28, 28, 1) of codes z (N, d)."""
-    return vae.decoder.predict(np.asarray(z, "float32"), batch_size=batch_size, verbose=0)
+    z = np.asarray(z, "float32")
+    return np.concatenate([vae.decoder(z[i : i + batch_size]) for i in range(0, len(z), batch_size)])
 
 
 # ------------------------------------------------------------------------------------------------------ plots
