@@ -58,6 +58,12 @@ def test_the_bundle_gives_float_images_with_a_channel_and_labels():
     assert "MIT License" in (fashion_mnist.BUNDLE.parent / "LICENSE").read_text()
 
 
+def test_the_class_names_are_zalandos_in_the_order_of_the_labels():
+    """https://github.com/zalandoresearch/fashion-mnist#labels"""
+    assert fashion_mnist.CLASS_NAMES[:5] == ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
+    assert fashion_mnist.CLASS_NAMES[5:] == ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
+
 def test_bundle_and_originals_are_bit_identical_where_they_overlap(originals):
     (small_x, small_y), small_test = fashion_mnist.load_fashion_mnist(first_10k=True)
     (x, y), test = fashion_mnist.load_fashion_mnist(first_10k=False)

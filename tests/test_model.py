@@ -158,6 +158,42 @@ def test_the_seed_alone_decides_the_weights():
     assert any((a != b).any() for a, b in zip(first, third, strict=True))
 
 
+def test_every_layer_draws_weights_of_its_own():
+    """Square layers with one seed in common would start with equal kernels."""
+    kernels = [w for w in vh.build_decoder().get_weights() if w.shape == (128, 128)]
+    assert len(kernels) == 2
+    assert (kernels[0] != kernels[1]).any()
+
+
+def test_the_encoder_gives_mu_then_logvar_then_a_draw_around_mu(x):
+    encoder = vh.build_encoder()
+    encoder.get_layer("logvar").set_weights([np.zeros((128, 2)), np.full(2, -20.0)])
+    mu, logvar, z = (np.asarray(output) for output in encoder(x[:5]))
+    np.testing.assert_allclose(logvar, -20)
+    np.testing.assert_allclose(z, mu, atol=1e-3)
+
+
+def test_encode_and_decode_answer_for_every_image_of_a_short_last_batch(x):
+    vae = small_vae()
+    mu, logvar, z = vh.encode(vae, x, batch_size=128)
+    for ours, model in zip((mu, logvar), vae.encoder(x), strict=False):
+        np.testing.assert_allclose(ours, model, atol=1e-5)
+    assert z.shape == (300, 2)
+    np.testing.assert_allclose(vh.decode(vae, z, batch_size=128), vae.decoder(z), atol=1e-5)
+
+
+def test_no_two_classes_share_a_colour():
+    assert len(set(vh.CLASS_COLORS)) == len(vh.CLASS_NAMES) == 10
+
+
+def test_client_code_of_the_keras_tutorial_runs_on_our_model(x):
+    vae = small_vae()
+    z_mean, _, _ = vae.encoder.predict(x[:40], verbose=0)
+    digit = vae.decoder.predict(np.array([[0.5, -0.5]]), verbose=0)[0].reshape(28, 28)
+    assert z_mean.shape == (40, 2)
+    assert digit.min() >= 0
+
+
 def test_the_tutorial_network_is_a_configuration_of_the_same_builder():
     vae = vh.build_vae(**vh.TUTORIAL)
     kernels = [layer.get_weights()[0].shape for layer in vae.decoder.layers if layer.get_weights()]
@@ -251,6 +287,9 @@ def test_whatever_changes_the_result_changes_the_file(x, tmp_path, monkeypatch, 
     monkeypatch.setattr(vh, "kl_divergence", lambda mu, logvar: vh.ops.sum(mu**2, axis=1))
     train_small(x, tmp_path)
     assert len(list(tmp_path.iterdir())) == 8, "an edited loss must not be answered with old weights"
+    monkeypatch.setattr(vh, "CLIP", 1e-3)
+    train_small(x, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 9, "nor an edited constant"
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", "half", "foreign"])
@@ -261,8 +300,10 @@ def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, cap
         np.savez(path, history=np.array(json.dumps(history)), weight_00=np.zeros(3))
     else:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2] if damage == "half" else damage)
+    content = path.read_bytes()
     capsys.readouterr()
     assert train_small(x, tmp_path)[1] == history
+    assert next(tmp_path.glob("*.damaged")).read_bytes() == content, "nothing of the student's is lost"
     said = capsys.readouterr().out
     assert "damaged or holds another model" in said
     assert "Training again" in said

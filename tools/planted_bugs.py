@@ -1,0 +1,412 @@
+"""Plant realistic mistakes, one at a time, and report which check notices each, how soon, and with which words.
+
+    python tools/planted_bugs.py                 all of them, about half an hour on two cores
+    python tools/planted_bugs.py kl eps          only those whose names contain one of these words
+    python tools/planted_bugs.py --list          their names
+
+Each mistake is planted in a copy of the repository. Then the cheapest check that should notice runs there: a few unit
+tests, or the notebook that teaches the idea. A mistake that nothing notices ends the run with status 1. Trained models
+are copied along, so that notebooks load them where the mistake does not concern training. Not part of the tests.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Bug:
+    """A mistake: in `file`, `old` becomes `new`; `check` is a list of pytest arguments, or a notebook's number."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    check: str
+
+
+HELPER, DATA, MACHINE = "vae_helpers.py", "fashion_mnist.py", "machine.py"
+MODEL, FILES, READ = "tests/test_model.py", "tests/test_machine.py", "tests/test_data.py"
+
+BUGS = [
+    # The loss.
+    Bug(
+        "kl without 1/2",
+        HELPER,
+        "return 0.5 * ops.sum(ops.square(mu)",
+        "return ops.sum(ops.square(mu)",
+        f"{MODEL} -k kl",
+    ),
+    Bug(
+        "kl averaged over latents",
+        HELPER,
+        "0.5 * ops.sum(ops.square(mu)",
+        "0.5 * ops.mean(ops.square(mu)",
+        f"{MODEL} -k kl",
+    ),
+    Bug(
+        "kl with logvar's sign wrong",
+        HELPER,
+        "ops.exp(logvar) - logvar - 1.0",
+        "ops.exp(-logvar) - logvar - 1.0",
+        f"{MODEL} -k kl",
+    ),
+    Bug(
+        "kl with sigma for its square",
+        HELPER,
+        "ops.exp(logvar) - logvar - 1.0",
+        "ops.exp(0.5 * logvar) - logvar - 1.0",
+        f"{MODEL} -k kl",
+    ),
+    Bug(
+        "kl with sigma = exp(logvar)",
+        HELPER,
+        "ops.exp(logvar) - logvar - 1.0",
+        "ops.exp(2 * logvar) - 2 * logvar - 1.0",
+        f"{MODEL} -k kl",
+    ),
+    Bug("kl without -1", HELPER, "ops.exp(logvar) - logvar - 1.0", "ops.exp(logvar) - logvar", f"{MODEL} -k kl"),
+    Bug(
+        "mean over pixels for the sum",
+        HELPER,
+        "return ops.sum(per_pixel, axis=(1, 2, 3))",
+        "return ops.mean(per_pixel, axis=(1, 2, 3))",
+        f"{MODEL} -k reconstruction",
+    ),
+    Bug(
+        "sum over the batch too",
+        HELPER,
+        "return ops.sum(per_pixel, axis=(1, 2, 3))",
+        "return ops.sum(per_pixel)",
+        f"{MODEL} -k reconstruction",
+    ),
+    Bug(
+        "cross-entropy with its arguments swapped",
+        HELPER,
+        "x_hat = ops.clip(x_hat, CLIP, 1.0 - CLIP)",
+        "x, x_hat = x_hat, ops.clip(x, CLIP, 1.0 - CLIP)",
+        f"{MODEL} -k reconstruction",
+    ),
+    Bug(
+        "squared error with a 1/2",
+        HELPER,
+        "per_pixel = ops.square(x - x_hat)",
+        "per_pixel = 0.5 * ops.square(x - x_hat)",
+        f"{MODEL} -k reconstruction",
+    ),
+    Bug(
+        "absolute for squared error",
+        HELPER,
+        "per_pixel = ops.square(x - x_hat)",
+        "per_pixel = ops.abs(x - x_hat)",
+        f"{MODEL} -k reconstruction",
+    ),
+    Bug(
+        "no clip before the logarithm",
+        HELPER,
+        "x_hat = ops.clip(x_hat, CLIP, 1.0 - CLIP)",
+        "pass",
+        f"{MODEL} -k saturated",
+    ),
+    Bug(
+        "beta on the wrong term",
+        HELPER,
+        "return recon_loss + self.beta * kl_loss, recon_loss, kl_loss",
+        "return self.beta * recon_loss + kl_loss, recon_loss, kl_loss",
+        f"{MODEL} -k parts",
+    ),
+    Bug(
+        "beta forgotten",
+        HELPER,
+        "return recon_loss + self.beta * kl_loss, recon_loss, kl_loss",
+        "return recon_loss + kl_loss, recon_loss, kl_loss",
+        f"{MODEL} -k parts",
+    ),
+    Bug(
+        "a short last batch counts in full",
+        HELPER,
+        "sample_weight=ops.shape(x)[0]",
+        "sample_weight=1",
+        f"{MODEL} -k reported",
+    ),
+    Bug(
+        "no guard against overflow",
+        HELPER,
+        "return ops.clip(logvar, LOGVAR_MIN, LOGVAR_MAX)",
+        "return logvar",
+        f"{MODEL} -k extreme",
+    ),
+    Bug(
+        "a guard that bites in the normal range",
+        HELPER,
+        "LOGVAR_MIN, LOGVAR_MAX = -30.0, 20.0",
+        "LOGVAR_MIN, LOGVAR_MAX = -8.0, 8.0",
+        f"{MODEL} -k guard",
+    ),
+    # Sampling.
+    Bug(
+        "sigma squared for sigma in z",
+        HELPER,
+        "ops.exp(0.5 * _guard(logvar)) * eps",
+        "ops.exp(_guard(logvar)) * eps",
+        f"{MODEL} -k sampling",
+    ),
+    Bug(
+        "logvar's sign wrong in z",
+        HELPER,
+        "ops.exp(0.5 * _guard(logvar)) * eps",
+        "ops.exp(-0.5 * _guard(logvar)) * eps",
+        f"{MODEL} -k sampling",
+    ),
+    Bug(
+        "eps shared by the batch",
+        HELPER,
+        "keras.random.normal(ops.shape(mu), seed",
+        "keras.random.normal((1, mu.shape[1]), seed",
+        f"{MODEL} -k eps",
+    ),
+    Bug(
+        "eps shared by the latents",
+        HELPER,
+        "keras.random.normal(ops.shape(mu), seed",
+        "keras.random.normal((ops.shape(mu)[0], 1), seed",
+        f"{MODEL} -k eps",
+    ),
+    Bug(
+        "uniform eps",
+        HELPER,
+        "keras.random.normal(ops.shape(mu), seed=self.seed_generator)",
+        "keras.random.uniform(ops.shape(mu), -(3**0.5), 3**0.5, seed=self.seed_generator)",
+        f"{MODEL} -k eps",
+    ),
+    Bug("the same eps in every call", HELPER, "seed=self.seed_generator)", "seed=7)", f"{MODEL} -k eps"),
+    Bug(
+        "unseeded eps", HELPER, "keras.random.SeedGenerator(seed)", "keras.random.SeedGenerator()", f"{MODEL} -k seeds"
+    ),
+    Bug(
+        "validation decodes mu",
+        HELPER,
+        "return self._track(self.losses_on(x), x)",
+        "x_hat = self.decoder(self.encoder(x)[0])\n"
+        "        r = ops.mean(reconstruction_loss(x, x_hat))\n        return self._track((r, r, 0.0), x)",
+        f"{MODEL} -k validation",
+    ),
+    # The network.
+    Bug(
+        "mu and logvar swapped",
+        HELPER,
+        "return keras.Model(x, [mu, logvar, z]",
+        "return keras.Model(x, [logvar, mu, z]",
+        "4.3.03",
+    ),
+    Bug("no sigmoid", HELPER, 'activation="sigmoid", kernel_initializer', "kernel_initializer", f"{MODEL} -k shapes"),
+    Bug(
+        "a stride missing in the encoder",
+        HELPER,
+        "layers.Conv2D(f, 3, strides=2,",
+        "layers.Conv2D(f, 3, strides=1 if f == filters[0] else 2,",
+        f"{MODEL} -k shrinks",
+    ),
+    Bug("a stride missing in the decoder", HELPER, "strides = 2 if i < 2 else 1", "strides = 1", f"{MODEL} -k shrinks"),
+    Bug("unseeded weights", HELPER, "(seed=int(rng.integers(2**31)))", "()", f"{MODEL} -k weights"),
+    Bug("one seed for all layers", HELPER, "(seed=int(rng.integers(2**31)))", "(seed=seed)", f"{MODEL} -k own"),
+    # Training and files.
+    Bug(
+        "unseeded order of the batches",
+        HELPER,
+        "    set_seed(seed)\n    return vae.fit(",
+        "    return vae.fit(",
+        f"{MODEL} -k last_bit",
+    ),
+    Bug(
+        "XLA left to the machine",
+        HELPER,
+        "optimizer=keras.optimizers.Adam(rate), jit_compile=False",
+        "optimizer=keras.optimizers.Adam(rate)",
+        f"{FILES} -k draws_nothing",
+    ),
+    Bug(
+        "the loss not shared among devices",
+        HELPER,
+        "share = losses[0] / tf.distribute.get_strategy().num_replicas_in_sync",
+        "share = losses[0]",
+        f"{FILES} -k two_devices",
+    ),
+    Bug(
+        "a stale cache: source not in the key",
+        HELPER,
+        "_source(part) for part in (*source, fit, set_seed, _guard)",
+        '"" for part in (*source, fit, set_seed, _guard)',
+        f"{MODEL} -k changes_the_file",
+    ),
+    Bug(
+        "a stale cache: data not in the key",
+        HELPER,
+        "array_digest(x) for x in (x_train, x_val) if x is not None",
+        "0 for x in (x_train, x_val) if x is not None",
+        f"{MODEL} -k changes_the_file",
+    ),
+    Bug(
+        "a stale cache: constants not in the key",
+        HELPER,
+        "[LOGVAR_MIN, LOGVAR_MAX, CLIP]",
+        "[]",
+        f"{MODEL} -k changes_the_file",
+    ),
+    Bug(
+        "a file written in place", MACHINE, "os.replace(partial, path)", "path.write_bytes(content)", f"{FILES} -k kill"
+    ),
+    Bug(
+        "pickles allowed",
+        MACHINE,
+        "with np.load(path, allow_pickle=False)",
+        "with np.load(path, allow_pickle=True)",
+        f"{FILES} -k code_inside",
+    ),
+    Bug("a damaged file deleted", MACHINE, "os.replace(path, aside)", "path.unlink()", f"{MODEL} -k damaged"),
+    Bug(
+        "encode drops the short last batch",
+        HELPER,
+        "for i in range(0, len(x), batch_size)]\n    return tuple",
+        "for i in range(0, len(x) - len(x) % batch_size or 1, batch_size)]\n    return tuple",
+        f"{MODEL} -k encode",
+    ),
+    Bug(
+        "decode drops the short last batch",
+        HELPER,
+        "for i in range(0, len(z), batch_size)])",
+        "for i in range(0, len(z) - len(z) % batch_size or 1, batch_size)])",
+        f"{MODEL} -k encode",
+    ),
+    # Data.
+    Bug("images not divided by 255", DATA, '.astype("float32") / 255.0)', '.astype("float32"))', f"{READ}"),
+    Bug(
+        "images transposed",
+        DATA,
+        '.astype("float32") / 255.0)',
+        '.astype("float32") / 255.0).swapaxes(1, 2)',
+        f"{READ}",
+    ),
+    Bug(
+        "test labels for training labels",
+        DATA,
+        '(images["x_train"], arrays["y_train"])',
+        '(images["x_train"], arrays["y_test"])',
+        f"{READ}",
+    ),
+    Bug("nothing verified", DATA, "if array_digest(array) != _DIGESTS[name]:", "if False:", f"{READ}"),
+    Bug("two class names swapped", DATA, '"Pullover", "Dress", "Coat"', '"Pullover", "Coat", "Dress"', f"{READ}"),
+    Bug("NaN let through", DATA, "if not np.isfinite(x).all():", "if False:", f"{MODEL} -k bad_images"),
+    # The machine.
+    Bug(
+        "Keras 3.7 with Metal let through",
+        MACHINE,
+        '("1.2.0", "keras", "3.7"',
+        '("1.2.0", "keras", "9.7"',
+        f"{FILES} -k refused",
+    ),
+    Bug(
+        "a GPU that gives NaN trusted",
+        MACHINE,
+        '"correct": difference <= TOLERANCE',
+        '"correct": not difference > TOLERANCE',
+        f"{FILES} -k gpu",
+    ),
+    Bug(
+        "the GPU's verdict not kept",
+        MACHINE,
+        "        write_whole(path, json.dumps(verdict).encode())",
+        "        pass",
+        f"{FILES} -k tested_once",
+    ),
+    Bug("versions checked after the import", HELPER, "machine.check_versions()\n", "", f"{FILES} -k refusal"),
+]
+
+
+def copy_repository(folder: Path) -> None:
+    """Copy what git knows, and the trained models."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    if (ROOT / "trained").exists():
+        shutil.copytree(ROOT / "trained", folder / "trained")
+
+
+def plant(bug: Bug, folder: Path) -> None:
+    """Change the file; for a notebook, one code cell of it."""
+    path = folder / bug.file
+    if path.suffix == ".ipynb":
+        notebook = json.loads(path.read_text())
+        cells = [c for c in notebook["cells"] if c["cell_type"] == "code" and bug.old in "".join(c["source"])]
+        if not cells:
+            raise ValueError(f"{bug.name}: no cell of {bug.file} contains {bug.old!r}")
+        source = "".join(cells[0]["source"]).replace(bug.old, bug.new, 1)
+        cells[0]["source"] = source.splitlines(keepends=True)
+        path.write_text(json.dumps(notebook))
+    else:
+        text = path.read_text()
+        if bug.old not in text:
+            raise ValueError(f"{bug.name}: {bug.file} does not contain {bug.old!r}")
+        path.write_text(text.replace(bug.old, bug.new, 1))
+
+
+def notice(bug: Bug, folder: Path) -> tuple[bool, str]:
+    """Run the check in the copy; return whether it failed, and the words with which it did."""
+    if bug.check.startswith("4.3."):
+        command = [sys.executable, "tools/execute.py", "build/planted", bug.check]
+    else:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "--no-header",
+            "-p",
+            "no:cacheprovider",
+            *bug.check.split(" -k ")[:1],
+        ]
+        command += ["-k", bug.check.split(" -k ")[1]] if " -k " in bug.check else []
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
+    if "passed" not in said and "failed" not in said and "error" not in said.lower():
+        return False, f"the check did not run: {said[-200:]} {run.stderr[-200:]}"
+    where = re.findall(r"^FAILED \S+::(\S+)|^(AssertionError.*|\w+Error: .*)$|^E +(.+)$", said, flags=re.M)
+    words = " | ".join(dict.fromkeys(next(filter(None, match)) for match in where))
+    return run.returncode != 0, words[:240] or said[-240:]
+
+
+def main(words: list[str]) -> int:
+    """Plant every bug whose name contains one of `words`, print the table, and return the exit status."""
+    bugs = [bug for bug in BUGS if not words or any(word.lower() in bug.name.lower() for word in words)]
+    missed = []
+    for number, bug in enumerate(bugs, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            copy_repository(Path(folder))
+            plant(bug, Path(folder))
+            started = time.monotonic()
+            noticed, said = notice(bug, Path(folder))
+        print(f"[{number} of {len(bugs)}] {bug.name}: {'noticed' if noticed else 'MISSED'} by {bug.check}", end=" ")
+        print(f"in {time.monotonic() - started:.0f} s: {said}", flush=True)
+        missed += [] if noticed else [bug.name]
+    print(f"{len(bugs) - len(missed)} of {len(bugs)} noticed." + (f" Missed: {', '.join(missed)}" if missed else ""))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(f"{bug.name:45} {bug.file:35} {bug.check}" for bug in BUGS))
+    else:
+        sys.exit(main(sys.argv[1:]))
