@@ -221,9 +221,10 @@ def code_of(path):
     return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "vae_helpers.py", *sorted((ROOT / "notebooks").glob("*.ipynb"))], ids=lambda p: p.stem
-)
+SOURCES = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
 def test_tensorflow_draws_nothing_but_normal_floats_from_a_seed_generator(path):
     for node in ast.walk(ast.parse(code_of(path))):
         dotted = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
@@ -233,7 +234,15 @@ def test_tensorflow_draws_nothing_but_normal_floats_from_a_seed_generator(path):
         if isinstance(node, ast.keyword) and node.arg == "jit_compile":
             assert ast.unparse(node.value) == "False", "Metal has no XLA compiler"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "compile":
-            assert "jit_compile" in {k.arg for k in node.keywords}, "compile(…) without jit_compile=False"
+            assert {"jit_compile", "run_eagerly"} & {k.arg for k in node.keywords}, "compile(…) lets Keras choose XLA"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
+def test_no_archive_hdf5_or_pickle_is_ever_read(path):
+    """Keras archives and HDF5 weights can carry code or read files: CVE-2025-1550, CVE-2026-1669."""
+    text = code_of(path)
+    for word in ("load_model", "load_weights", "save_weights", "save_model", "h5py", "pickle.", "allow_pickle=True"):
+        assert word not in text, word
 
 
 # ---------------------------------------------------------------------------------------------------- files

@@ -52,6 +52,8 @@ def test_every_claimed_platform_resolves_from_wheels(platform, python):
     found = dict(re.findall(r"^([\w.-]+)==(\S+)", run.stdout, flags=re.M))
     assert PLATFORMS[platform][1].items() <= found.items()
     assert ("tensorflow-metal" in found) == (platform == "aarch64-apple-darwin")
+    if "apple" in platform:
+        assert int(found["setuptools"].split(".")[0]) < 82, "TensorBoard 2.16 needs pkg_resources"
 
 
 @pytest.mark.parametrize(("platform", "python"), [("aarch64-apple-darwin", "3.13"), ("x86_64-manylinux_2_28", "3.10")])

@@ -383,8 +383,9 @@ def notice(bug: Bug, folder: Path) -> tuple[bool, str]:
     said = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
     if "passed" not in said and "failed" not in said and "error" not in said.lower():
         return False, f"the check did not run: {said[-200:]} {run.stderr[-200:]}"
-    where = re.findall(r"^FAILED \S+::(\S+)|^(AssertionError.*|\w+Error: .*)$|^E +(.+)$", said, flags=re.M)
-    words = " | ".join(dict.fromkeys(next(filter(None, match)) for match in where))
+    tests = re.findall(r"^FAILED \S+::(\S+)", said, flags=re.M)
+    errors = re.findall(r"^(?:E +)?(\w*(?:Error|Exception): .+)$", said, flags=re.M)
+    words = " | ".join(dict.fromkeys(tests[:1] + errors[:1]))
     return run.returncode != 0, words[:240] or said[-240:]
 
 
