@@ -2,7 +2,7 @@
 PY = .venv/bin/python
 PY_APPLE = .venv-apple/bin/python
 
-.PHONY: help run lab test test-apple-versions execute format bench setup setup-apple clean
+.PHONY: help run lab test test-apple-versions execute submission format bench setup setup-apple clean
 
 help:
 	@echo "make run      execute every notebook into build/ and say what to open"
@@ -10,15 +10,19 @@ help:
 	@echo "make test     run the unit tests and re-execute every notebook with nbval"
 	@echo "make test-apple-versions   the same with the versions that a Mac gets"
 	@echo "make execute  re-execute every notebook in place, before a commit"
+	@echo "make submission NAME='...' COURSE='...'   execute everything and pack it with one page to read"
 	@echo "make format   format and lint code and notebooks"
-	@echo "make bench    repeat the measurements in benchmarks/results (half an hour)"
+	@echo "make bench    repeat the measurements in benchmarks/results (hours)"
 	@echo "make clean    remove the environments, build/ and the trained models"
 
 setup:
 	@sh tools/setup.sh .venv requirements.txt
 
 run: setup
-	@$(PY) tools/execute.py build/notebooks
+	@$(PY) tools/execute.py build/notebooks && $(PY) tools/submission.py --page
+
+submission: setup
+	@$(PY) tools/submission.py $(if $(NAME),--name "$(NAME)") $(if $(COURSE),--course "$(COURSE)")
 
 execute: setup format
 	@$(PY) tools/execute.py notebooks
