@@ -77,7 +77,7 @@ def test_every_picture_has_alt_text_and_fits_the_page(path):
 
 def test_some_cells_are_compared_by_nbval(path):
     tagged = [c for c, _ in cells(path, "code") if "nbval-check-output" in c["metadata"].get("tags", [])]
-    assert len(tagged) >= 2
+    assert len(tagged) >= 3
     assert all(c["outputs"] for c in tagged), "a compared cell without output compares nothing"
 
 
