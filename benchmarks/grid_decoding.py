@@ -57,6 +57,7 @@ def main() -> None:
         print(f"{fast:19.3f} s {slow:22.1f} s {slow / fast:8.0f}", flush=True)
     ratios = [pair["one_by_one_seconds"] / pair["batched_seconds"] for pair in pairs]
     print(f"median ratio {median(ratios):.0f}, from {min(ratios):.0f} to {max(ratios):.0f}")
+    assert median(ratios) >= 200, "one call should be at least 200 times as fast: is this machine busy?"
     results = {
         "pairs": pairs,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

@@ -72,6 +72,6 @@ def main(folder: Path, prefixes: tuple[str, ...]) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     sys.exit(main(Path(sys.argv[1]).resolve(), tuple(sys.argv[2:])))
