@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,27 @@ def _needs_an_index():
         pytest.skip("needs uv (not part of the Mac's set) and a package index; the network is cut")
 
 
-def resolve(platform, python):
-    command = [UV, "pip", "compile", "--no-header", "--no-annotate", "--only-binary", ":all:"]
-    command += ["--python-platform", platform, "--python-version", python, str(REQUIREMENTS)]
-    return subprocess.run(command, text=True, capture_output=True)
+UNSUPPORTED = [("aarch64-apple-darwin", "3.13"), ("x86_64-manylinux_2_28", "3.10")]
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    """The resolver's answer for every platform and Python, asked all at once: most of the time is the index's."""
+    command = [UV, "pip", "compile", "--no-header", "--no-annotate", "--only-binary", ":all:", str(REQUIREMENTS)]
+
+    def resolve(target):
+        platform, python = target
+        options = ["--python-platform", platform, "--python-version", python]
+        return subprocess.run([*command, *options], text=True, capture_output=True)
+
+    targets = [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions] + UNSUPPORTED
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(targets, pool.map(resolve, targets), strict=True))
 
 
 @pytest.mark.parametrize(("platform", "python"), [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions])
-def test_every_claimed_platform_resolves_from_wheels(platform, python):
-    run = resolve(platform, python)
+def test_every_claimed_platform_resolves_from_wheels(platform, python, resolved):
+    run = resolved[platform, python]
     assert run.returncode == 0, run.stderr
     found = dict(re.findall(r"^([\w.-]+)==(\S+)", run.stdout, flags=re.M))
     assert PLATFORMS[platform][1].items() <= found.items()
@@ -56,6 +69,6 @@ def test_every_claimed_platform_resolves_from_wheels(platform, python):
         assert int(found["setuptools"].split(".")[0]) < 82, "TensorBoard 2.16 needs pkg_resources"
 
 
-@pytest.mark.parametrize(("platform", "python"), [("aarch64-apple-darwin", "3.13"), ("x86_64-manylinux_2_28", "3.10")])
-def test_an_unsupported_python_does_not_resolve(platform, python):
-    assert resolve(platform, python).returncode != 0
+@pytest.mark.parametrize(("platform", "python"), UNSUPPORTED)
+def test_an_unsupported_python_does_not_resolve(platform, python, resolved):
+    assert resolved[platform, python].returncode != 0
