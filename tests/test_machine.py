@@ -299,6 +299,19 @@ def test_a_kill_in_mid_write_leaves_nothing_that_is_ever_loaded(x, tmp_path, cap
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".npz", ".partial"]
 
 
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no space left on device")
+
+    path = tmp_path / "old.npz"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(machine.os, "replace", refuse)
+    with pytest.raises(OSError, match="no space"):
+        machine.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_cannot_be_written_costs_the_saving_and_not_the_model(x, tmp_path, capsys):
     (tmp_path / "file").touch()
     vae, history = train(x, tmp_path / "file" / "trained")

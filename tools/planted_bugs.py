@@ -262,7 +262,11 @@ BUGS = [
         f"{MODEL} -k changes_the_file",
     ),
     Bug(
-        "a file written in place", MACHINE, "os.replace(partial, path)", "path.write_bytes(content)", f"{FILES} -k kill"
+        "a file written in place",
+        MACHINE,
+        "os.replace(partial, path)",
+        "path.write_bytes(content)",
+        f"{FILES} -k write_that_fails",
     ),
     Bug(
         "pickles allowed",
