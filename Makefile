@@ -2,13 +2,15 @@
 PY = .venv/bin/python
 PY_APPLE = .venv-apple/bin/python
 
-.PHONY: help run lab test test-apple-versions execute submission format bench setup setup-apple clean
+.PHONY: help run lab test test-apple-versions test-browser execute submission format bench setup setup-browser \
+	setup-apple clean
 
 help:
 	@echo "make run      execute every notebook into build/ and say what to open"
 	@echo "make lab      open JupyterLab on the notebooks"
 	@echo "make test     run the unit tests and re-execute every notebook with nbval"
 	@echo "make test-apple-versions   the same with the versions that a Mac gets"
+	@echo "make test-browser   open the page and JupyterLab in headless Chromium (apt install chromium chromium-driver)"
 	@echo "make execute  re-execute every notebook in place, before a commit"
 	@echo "make submission NAME='...' COURSE='...'   execute everything and pack it with one page to read"
 	@echo "make format   format and lint code and notebooks"
@@ -34,12 +36,22 @@ test: setup
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
 	@$(PY) -m pytest tests notebooks
 
+# Selenium and axe are added to the same environment, at the first call only; no other target needs them.
+setup-browser: setup
+	@cmp -s requirements-browser.txt .venv/requirements-browser.txt || { \
+		$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.txt -r requirements-browser.txt \
+		&& cp requirements-browser.txt .venv/; }
+
+test-browser: setup-browser
+	@VAE_BROWSER=required $(PY) -m pytest tests/test_browser.py
+
 format: setup
 	@$(PY) -m ruff format --quiet . && $(PY) -m ruff check --fix .
 
 bench: setup
-	@$(PY) benchmarks/choose_network.py
-	@$(PY) benchmarks/grid_decoding.py
+	@for script in choose_network grid_decoding throughput growth likelihoods beta evidence limits bands notebooks; do \
+		echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
+	@$(PY) benchmarks/tables.py
 
 # The version set of Apple silicon on this machine's CPU: requirements.txt resolved for a Mac, without the two packages
 # that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).

@@ -1,36 +1,31 @@
 """Choose the course's network on validation images, then report it once on the test images, beside the tutorials' one.
 
-    python benchmarks/choose_network.py            everything, about an hour on two cores
+    python benchmarks/choose_network.py            everything, about an hour on two idle cores
     python benchmarks/choose_network.py choose     only the first part
-    python benchmarks/choose_network.py report     only the second part
+    python benchmarks/choose_network.py report     only the second part, about half an hour
 
 choose: every candidate trains on training images 0 to 9,999 and is scored on training images 10,000 to 19,999, which no
 notebook ever trains on. Candidates differ from the course's settings in what their name says. Two run at a time, one
 thread each: losses do not depend on the clock.
 
-report: the chosen settings against the usual tutorial network and training, seed by seed in turn, each on all cores.
-The clock stops while the loss is scored. The test images are used once, after the last epoch.
+report: the chosen settings (15 epochs) against the usual tutorial network and training (30), with and without its Dense
+16, every seed against its own twin. Seconds are those of the processor, on one thread, two runs at a time: on an idle
+core they are the seconds of the clock, and other processes do not change them much. They stop while the loss is scored.
+The test images are used once, after the last epoch.
 
 Both parts need all 60,000 images (see fashion_mnist.py) and write to benchmarks/results/choose_network.json.
 """
 
-import json
-import os
-import platform
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "choose_network.json"
-sys.path.insert(0, str(ROOT))
+from common import SEEDS, machine, read_results, run_jobs, write_results
 
 SEEDS_TO_CHOOSE = (1, 2, 3)
-SEEDS_TO_REPORT = (42, 1, 2, 3, 4)
 TUTORIAL_EPOCHS, TUTORIAL_RATE = 30, 1e-3
+REPORTED = ("course", "tutorial", "tutorial without Dense 16")
 
 # Each changes one thing in the course's settings; "network" holds arguments of build_vae, the rest of fit.
 CANDIDATES = {
@@ -60,15 +55,11 @@ def network(name_or_settings: dict | str) -> dict:
     return name_or_settings
 
 
-def score(job: tuple[str, int]) -> dict:
+def score(job: tuple[str, int]) -> dict[str, Any]:
     """Train one candidate with one seed; return its final losses on training and validation images."""
     name, seed = job
     import vae_helpers as vh
 
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     (x, _), _ = vh.load_fashion_mnist(first_10k=False)
     settings = dict(CANDIDATES[name])
     vae = vh.build_vae(seed=seed, **network(settings.pop("network", {})))
@@ -77,14 +68,12 @@ def score(job: tuple[str, int]) -> dict:
     return {"name": name, "seed": seed, "train": history["loss"][-1], "validation": validation["loss"]}
 
 
-def choose() -> dict:
+def choose() -> dict[str, Any]:
     """Score every candidate with every seed and print the table."""
-    jobs = [(name, seed) for name in CANDIDATES for seed in SEEDS_TO_CHOOSE]
     rows = []
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        for row in pool.map(score, jobs):
-            rows.append(row)
-            print(f"{row['name']:34} seed {row['seed']}: {row['validation']:7.2f}", flush=True)
+    for row in run_jobs(score, [(name, seed) for name in CANDIDATES for seed in SEEDS_TO_CHOOSE]):
+        rows.append(row)
+        print(f"{row['name']:34} seed {row['seed']}: {row['validation']:7.2f}", flush=True)
     print(f"\n{'candidate':34} {'mean':>7}   loss on validation images per seed, nats per image")
     for name in CANDIDATES:
         losses = [row["validation"] for row in rows if row["name"] == name]
@@ -92,90 +81,72 @@ def choose() -> dict:
     return {"rows": rows}
 
 
-def timed_run(seed: int, tutorial: bool, x, x_test) -> dict:
+def timed_run(job: tuple[str, int]) -> dict[str, Any]:
     """Train once; return the loss on validation images against seconds of training, and the final test loss."""
+    name, seed = job
     import keras
 
-    import vae_helpers as vh
-
-    class Clock(keras.callbacks.Callback):
-        """Score after every epoch, with the clock stopped."""
-
-        def on_train_begin(self, logs=None):
-            self.curve, self.spent, self.cpu = [], 0.0, 0.0
-            self.started, self.cpu_started = time.perf_counter(), time.process_time()
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.spent += time.perf_counter() - self.started
-            self.cpu += time.process_time() - self.cpu_started
-            loss = self.model.evaluate(x[10_000:12_500], batch_size=500, verbose=0, return_dict=True)["loss"]
-            self.curve.append((round(self.spent, 2), loss))
-            self.started, self.cpu_started = time.perf_counter(), time.process_time()
-
-    clock = Clock()
-    vae = vh.build_vae(seed=seed, **(vh.TUTORIAL if tutorial else {}))
-    settings = {"epochs": TUTORIAL_EPOCHS, "learning_rate": TUTORIAL_RATE, "constant": True} if tutorial else {}
-    vh.fit(vae, x[:10_000], seed=seed, callbacks=[clock], **settings)
-    test = vae.evaluate(x_test, batch_size=1000, verbose=0, return_dict=True)
-    return {"seed": seed, "seconds": clock.spent, "cpu_seconds": clock.cpu, "curve": clock.curve, "test": test}
-
-
-def report() -> dict:
-    """Run the course's settings and the tutorials' in turn, seed by seed, and print the table."""
     import vae_helpers as vh
 
     (x, _), (x_test, _) = vh.load_fashion_mnist(first_10k=False)
-    runs = {"course": [], "tutorial": []}
-    print(f"{'':10}{'seed':>6}{'seconds':>9}{'test loss':>11}{'recon':>9}{'kl':>7}   nats per image", flush=True)
-    for seed in SEEDS_TO_REPORT:
-        for name in runs:
-            run = timed_run(seed, name == "tutorial", x, x_test)
-            runs[name].append(run)
-            test = run["test"]
-            print(
-                f"{name:10}{seed:6}{run['seconds']:9.1f}{test['loss']:11.2f}"
-                f"{test['recon_loss']:9.2f}{test['kl_loss']:7.2f}",
-                flush=True,
-            )
-    pairs = list(zip(runs["course"], runs["tutorial"], strict=True))
-    share = [course["seconds"] / tutorial["seconds"] for course, tutorial in pairs]
-    cpu_share = [course["cpu_seconds"] / tutorial["cpu_seconds"] for course, tutorial in pairs]
-    reach = [
-        next((seconds for seconds, loss in course["curve"] if loss <= tutorial["curve"][-1][1]), float("inf"))
-        / tutorial["seconds"]
-        for course, tutorial in pairs
-    ]
-    print(f"median test loss of the course: {median(r['test']['loss'] for r in runs['course']):.2f} nats per image")
-    print(
-        f"its time as a share of the tutorial's: median {median(share):.3f}, from {min(share):.3f} to {max(share):.3f}"
-    )
-    print(f"processor time: median {median(cpu_share):.3f}, from {min(cpu_share):.3f} to {max(cpu_share):.3f}")
-    print(f"share of that time to the tutorial's own final loss: median {median(reach):.3f}, largest {max(reach):.3f}")
+
+    class Clock(keras.callbacks.Callback):
+        """Score after every epoch, outside the seconds that count."""
+
+        def on_train_begin(self, logs=None):
+            self.curve, self.spent = [], 0.0
+            self.started = time.process_time()
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.spent += time.process_time() - self.started
+            loss = self.model.evaluate(x[10_000:12_500], batch_size=500, verbose=0, return_dict=True)["loss"]
+            self.curve.append((round(self.spent, 2), loss))
+            self.started = time.process_time()
+
+    clock = Clock()
+    settings = dict(CANDIDATES[name])
+    vae = vh.build_vae(seed=seed, **network(settings.pop("network", {})))
+    epochs = vh.EPOCHS if name == "course" else TUTORIAL_EPOCHS
+    vh.fit(vae, x[:10_000], epochs=epochs, seed=seed, callbacks=[clock], **settings)
+    test = vae.evaluate(x_test, batch_size=1000, verbose=0, return_dict=True)
+    return {"name": name, "seed": seed, "epochs": epochs, "seconds": clock.spent, "curve": clock.curve, "test": test}
+
+
+def reached(course: dict[str, Any], other: dict[str, Any]) -> float:
+    """Return after which share of the other's seconds the course's run has the other's final validation loss."""
+    goal = other["curve"][-1][1]
+    return next((seconds for seconds, loss in course["curve"] if loss <= goal), float("inf")) / other["seconds"]
+
+
+def report() -> dict[str, Any]:
+    """Run the course's settings and the tutorials' with every seed, and print the table."""
+    runs: dict[str, list] = {name: [] for name in REPORTED}
+    print(f"{'':26}{'seed':>6}{'seconds':>9}{'test loss':>11}{'recon':>9}{'kl':>7}   nats per image", flush=True)
+    for run in run_jobs(timed_run, [(name, seed) for seed in SEEDS for name in REPORTED]):
+        runs[run["name"]].append(run)
+        test = run["test"]
+        print(f"{run['name']:26}{run['seed']:6}{run['seconds']:9.1f}", end="")
+        print(f"{test['loss']:11.2f}{test['recon_loss']:9.2f}{test['kl_loss']:7.2f}", flush=True)
+    for name in REPORTED:
+        print(f"{name}: median test loss {median(r['test']['loss'] for r in runs[name]):.2f} nats per image")
+        if name == "course":
+            continue
+        pairs = list(zip(runs["course"], runs[name], strict=True))
+        for what, shares in (
+            ("the course's seconds as a share", [a["seconds"] / b["seconds"] for a, b in pairs]),
+            ("share until this one's final loss is reached", [reached(a, b) for a, b in pairs]),
+        ):
+            print(f"    {what}: median {median(shares):.3f}, from {min(shares):.3f} to {max(shares):.3f}")
     return runs
-
-
-def versions() -> dict:
-    """Return what a reader needs to place the figures."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    return {
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
 
 
 def main(parts: list[str]) -> None:
     """Run the parts that are asked for and keep the other ones as they were measured."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for part in parts or ["choose", "report"]:
-        results[part] = {"choose": choose, "report": report}[part]() | {"versions": versions()}
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        measured = {"choose": choose, "report": report}[part]() | {"versions": machine()}
+        results = read_results("choose_network") | {part: measured}
+        results.pop("measured on", None)
+        write_results("choose_network", results)
 
 
 if __name__ == "__main__":

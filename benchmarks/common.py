@@ -42,6 +42,14 @@ def write_results(name: str, results: dict[str, Any]) -> None:
     (FOLDER / f"{name}.json").write_text(json.dumps(results | {"measured on": machine()}, indent=1) + "\n")
 
 
+def peak_gb() -> float:
+    """Return the most memory that this process has used, in GB."""
+    import resource  # Windows has no such module
+
+    unit = 1 if sys.platform == "darwin" else 1024  # a Mac counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
 def _one_thread() -> None:
     import tensorflow as tf
 

@@ -6,23 +6,15 @@ The two run in turn, and the ratio is taken within each pair, so that a machine 
 Writes benchmarks/results/grid_decoding.json. The weights do not matter for the time, so the decoder is untrained.
 """
 
-import json
-import os
-import platform
-import sys
 import time
-from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "grid_decoding.json"
-sys.path.insert(0, str(ROOT))
+from common import ROOT as ROOT
+from common import write_results
 
 import vae_helpers as vh
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 SIDE, PAIRS = 30, 3
 
@@ -58,14 +50,7 @@ def main() -> None:
     ratios = [pair["one_by_one_seconds"] / pair["batched_seconds"] for pair in pairs]
     print(f"median ratio {median(ratios):.0f}, from {min(ratios):.0f} to {max(ratios):.0f}")
     assert median(ratios) >= 200, "one call should be at least 200 times as fast: is this machine busy?"
-    results = {
-        "pairs": pairs,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    write_results("grid_decoding", {"pairs": pairs})
 
 
 if __name__ == "__main__":

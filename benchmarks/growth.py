@@ -6,15 +6,13 @@ Each size runs in a process of its own, so that its peak is its own; the sizes r
 epoch, which traces the graph, is not counted. The exponent is the slope of log seconds against log images.
 """
 
-import resource
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from statistics import median
 
 import numpy as np
-from common import write_results
+from common import peak_gb, write_results
 
 SIZES, REPEATS = (5_000, 10_000, 20_000, 40_000, 60_000), 3
 
@@ -36,12 +34,7 @@ def one_epoch(size: int) -> dict[str, float]:
     (x, _), _ = vh.load_fashion_mnist(first_10k=size <= 10_000)
     clock = Clock()
     vh.fit(vh.build_vae(), x[:size].copy(), epochs=2, callbacks=[clock])
-    unit = 1 if sys.platform == "darwin" else 1024  # a Mac counts bytes, Linux kibibytes
-    return {
-        "images": size,
-        "seconds": clock.seconds,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9,
-    }
+    return {"images": size, "seconds": clock.seconds, "peak_gb": peak_gb()}
 
 
 def main() -> None:

@@ -1,11 +1,14 @@
 """Measure how many images per second one and the same network trains on: our `fit`, a bare TensorFlow loop, PyTorch.
 
-    python benchmarks/throughput.py    about three minutes on two cores
+    python benchmarks/throughput.py    about five minutes on two cores
 
 All run in turn, five times over, 10,000 images each, after one epoch that is not counted; the ratios are taken within a
 round. PyTorch takes part where it is installed (`pip install torch` in an environment of its own will do). The
 machine's limit is a large float32 matrix product in the same round; the network's share of it counts multiply-adds of
 the forward pass three times, for the backward pass needs about twice as many again.
+
+A profile of the bare loop says where the rest goes: one epoch each of gathering batches only, of forward passes, of
+gradients without Adam, of everything on one and the same batch, and of everything with batches of 1,024.
 """
 
 import time
@@ -39,7 +42,7 @@ def multiply_adds(model: keras.Model) -> int:
 
 
 def ours(x: np.ndarray) -> Callable[[], float]:
-    """Return what trains one epoch with the helper's `fit` and gives its seconds, its two tracings left out."""
+    """Return what trains one epoch with the helper's `fit` and gives its seconds, the tracing left out."""
 
     class Clock(keras.callbacks.Callback):
         """Keep how long the last epoch took."""
@@ -85,6 +88,47 @@ def bare(x: np.ndarray) -> Callable[[], float]:
 
     run()
     return run
+
+
+def parts(x: np.ndarray) -> dict[str, Callable[[], float]]:
+    """Return parts of the bare loop, each of which gives the seconds of one epoch."""
+    vae = vh.build_vae()
+    optimizer = keras.optimizers.Adam(vh.LEARNING_RATE)
+    optimizer.build(vae.trainable_variables)
+
+    def gradients(batch):
+        with tf.GradientTape() as tape:
+            loss = vae.losses_on(batch, training=True)[0]
+        return tape.gradient(loss, vae.trainable_variables)
+
+    @tf.function(jit_compile=False)
+    def step(batch):
+        optimizer.apply_gradients(zip(gradients(batch), vae.trainable_variables, strict=True))
+
+    forward = tf.function(lambda batch: vae.losses_on(batch, training=True), jit_compile=False)
+    backward = tf.function(gradients, jit_compile=False)
+    order = np.random.default_rng(0).permutation(len(x))
+
+    def epoch(work, size=BATCH, same=True):
+        one = tf.constant(x[:size])
+
+        def run() -> float:
+            work(one)
+            started = time.perf_counter()
+            for i in range(0, len(x) - size + 1, size):
+                work(one if same else tf.constant(x[order[i : i + size]]))
+            # As if the epoch had no short last batch, whatever the size.
+            return (time.perf_counter() - started) * len(x) / (len(x) // size * size)
+
+        return run
+
+    return {
+        "gathering batches": epoch(lambda batch: None, same=False),
+        "forward": epoch(forward),
+        "forward and backward": epoch(backward),
+        "forward, backward and Adam": epoch(step),
+        "the same, batches of 1,024": epoch(step, size=1024),
+    }
 
 
 def pytorch(x: np.ndarray) -> Callable[[], float]:
@@ -167,7 +211,12 @@ def main() -> None:
         share = median(work / r[name] / r["limit"] for r in rounds)
         ratio = median(r[name] / r["our fit"] for r in rounds)
         print(f"{name:22}{median(rates):8.0f} ({min(rates):.0f} to {max(rates):.0f}) {share:22.1%} {ratio:20.2f}")
-    write_results("throughput", {"images": IMAGES, "multiply_adds": work, "rounds": rounds})
+    pieces = parts(x)
+    profile = [{name: run() for name, run in pieces.items()} for _ in range(ROUNDS)]
+    for name in pieces:
+        seconds = [r[name] for r in profile]
+        print(f"{name:28}{median(seconds):6.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
+    write_results("throughput", {"images": IMAGES, "multiply_adds": work, "rounds": rounds, "profile": profile})
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ def test_its_mathematics_survives_jupyter_github_and_html(path):
         mathematics = re.findall(r"\$\$.*?\$\$|\$[^$]+\$", prose, flags=re.S)
         for formula in mathematics:
             assert not re.search(r"\\[^a-zA-Z\\\n]", formula), f"backslash-punctuation in {formula}"
+            assert "operatorname" not in formula, f"GitHub refuses this macro: {formula}"
         rest = re.sub(r"\$\$.*?\$\$|\$[^$]+\$", "", prose, flags=re.S)
         assert "$" not in rest, "a dollar sign without its partner"
 

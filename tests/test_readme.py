@@ -1,6 +1,8 @@
 """What the README promises is there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,3 +25,9 @@ def test_the_commands_that_it_names_exist():
         assert name in targets
     for script in re.findall(r"(?:tools|benchmarks)/\w+\.py", README):
         assert (ROOT / script).exists()
+
+
+def test_its_runtimes_and_the_tables_of_the_benchmarks_are_those_of_the_results():
+    check = [sys.executable, "benchmarks/tables.py", "--check"]
+    result = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, f"{result.stdout}{result.stderr}Run: python benchmarks/tables.py"

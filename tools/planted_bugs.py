@@ -335,6 +335,147 @@ BUGS = [
 ]
 
 
+def in_cell(section: str, name: str, old: str, new: str) -> Bug:
+    """Return a mistake in a code cell of a section's notebook, which its own checks must notice."""
+    path = next((ROOT / "notebooks").glob(f"{section}_*.ipynb"))
+    return Bug(f"{section}: {name}", f"notebooks/{path.name}", old, new, section)
+
+
+LOAD = "(x_train, y_train), (x_test, y_test) = vh.load_fashion_mnist()"
+
+BUGS += [
+    in_cell("4.3.01", "KL without 1/2", "kl = 0.5 * np.sum(mu**2 +", "kl = np.sum(mu**2 +"),
+    in_cell("4.3.01", "a density without its constant", " - 0.5 * np.log(2 * np.pi)", ""),
+    in_cell("4.3.01", "the KL's sign turned in the ELBO", "* log_lik) - kl_on_grid", "* log_lik) + kl_on_grid"),
+    in_cell(
+        "4.3.01",
+        "sigma = exp(logvar) in z",
+        "return mu + np.exp(0.5 * logvar) * eps",
+        "return mu + np.exp(logvar) * eps",
+    ),
+    in_cell(
+        "4.3.02",
+        "divided by 256",
+        '(raw["x_train"].astype("float32") / 255.0)',
+        '(raw["x_train"].astype("float32") / 256.0)',
+    ),
+    in_cell("4.3.02", "labels swapped", 'raw["y_train"], raw["y_test"]', 'raw["y_test"], raw["y_train"]'),
+    in_cell("4.3.03", "padding on the other side", "((0, 1), (0, 1)))  # (29, 29)", "((1, 0), (1, 0)))  # (29, 29)"),
+    in_cell(
+        "4.3.03",
+        "eps shared by the batch",
+        "normal(keras.ops.shape(mu), seed=self",
+        "normal((1, mu.shape[1]), seed=self",
+    ),
+    in_cell("4.3.03", "uniform eps", "eps = keras.random.normal(", "eps = keras.random.uniform("),
+    in_cell(
+        "4.3.03",
+        "score function without its sign",
+        "(z - a) ** 2 * (z - m) / sigma**2",
+        "(z - a) ** 2 * (m - z) / sigma**2",
+    ),
+    in_cell("4.3.04", "stamps overwrite each other", "+= image[i, j] * kernel", "= image[i, j] * kernel"),
+    in_cell("4.3.04", "kernel 3 with stride 2", 'up = {"kernel_size": 4,', 'up = {"kernel_size": 3,'),
+    in_cell(
+        "4.3.05",
+        "mean over pixels for BCE",
+        "np.sum(bce_of_pixel(x, x_hat), axis=(1, 2, 3))",
+        "np.mean(bce_of_pixel(x, x_hat), axis=(1, 2, 3))",
+    ),
+    in_cell(
+        "4.3.05",
+        "BCE with its arguments swapped",
+        "return -(x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat))",
+        "x, x_hat = x_hat, np.clip(x, 1e-7, 1 - 1e-7)\n    return -(x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat))",
+    ),
+    in_cell("4.3.05", "KL averaged over the latents", "return 0.5 * np.sum(mu**2", "return 0.5 * np.mean(mu**2"),
+    in_cell(
+        "4.3.05",
+        "beta on the wrong term",
+        "return recon_loss + self.beta * kl_loss,",
+        "return self.beta * recon_loss + kl_loss,",
+    ),
+    in_cell(
+        "4.3.05",
+        "no KL left out with beta = 0",
+        "models = {0: train_briefly(beta=0)}",
+        "models = {0: train_briefly(beta=1)}",
+    ),
+    in_cell(
+        "4.3.06",
+        "the step size falls too late",
+        "CosineDecay(LEARNING_RATE, EPOCHS * steps_per_epoch)",
+        "CosineDecay(LEARNING_RATE, 2 * EPOCHS * steps_per_epoch)",
+    ),
+    in_cell(
+        "4.3.06",
+        "training images held out",
+        "    x_train, x_test, epochs=EPOCHS,",
+        "    x_train, x_train, epochs=EPOCHS,",
+    ),
+    in_cell("4.3.07", "z is mu", "zs = mu[:N] + sigma[:N] * rng", "zs = mu[:N] + 0 * sigma[:N] * rng"),
+    in_cell("4.3.07", "the sign of the residual", "return x - x_hat", "return x_hat - x"),
+    in_cell(
+        "4.3.07",
+        "the decoder of the mean code for the mean image",
+        "x_hat_mean = decodes.mean(axis=0)",
+        "x_hat_mean = vh.decode(vae, zs.mean(axis=0))",
+    ),
+    in_cell("4.3.07", "labels of the other images", LOAD, LOAD + "\ny_test = y_train"),
+    in_cell(
+        "4.3.08",
+        "variance for sigma in the ellipses",
+        "2 * sigma[n, 0], 2 * sigma[n, 1]",
+        "2 * sigma[n, 0] ** 2, 2 * sigma[n, 1] ** 2",
+    ),
+    in_cell("4.3.08", "axes of the grid swapped", "q_grid = along_2 @ along_1.T", "q_grid = along_1 @ along_2.T"),
+    in_cell(
+        "4.3.08", "spread within images forgotten", "total = within_images + between_images", "total = between_images"
+    ),
+    in_cell(
+        "4.3.08",
+        "colours of the other images",
+        "vh.CLASS_COLORS[c] for c in y_test[order]",
+        "vh.CLASS_COLORS[c] for c in y_train[order]",
+    ),
+    in_cell(
+        "4.3.09",
+        "axes of the plane swapped",
+        "np.stack([z1.ravel(), z2.ravel()], axis=1)",
+        "np.stack([z2.ravel(), z1.ravel()], axis=1)",
+    ),
+    in_cell("4.3.09", "the map upside down", "np.meshgrid(ticks, ticks[::-1])", "np.meshgrid(ticks, ticks)"),
+    in_cell("4.3.09", "quantiles 0 and 1", "p = (np.arange(1, N + 1) - 0.5) / N", "p = np.linspace(0, 1, N)"),
+    in_cell("4.3.09", "axes of the explorer swapped", "vh.decode(vae, [[z1, z2]])", "vh.decode(vae, [[z2, z1]])"),
+    in_cell("4.3.10", "spread for variance", "p.mean(axis=1), p.var(axis=1), (p", "p.mean(axis=1), p.std(axis=1), (p"),
+    in_cell("4.3.10", "z is mu", "np.exp(0.5 * logvar)[:, None] * eps", "0 * np.exp(0.5 * logvar)[:, None] * eps"),
+    in_cell(
+        "4.3.10",
+        "noise of the mean for the mean noise",
+        "(p * (1 - p)).mean(axis=1)\n",
+        "p.mean(axis=1) * (1 - p.mean(axis=1))\n",
+    ),
+    in_cell(
+        "4.3.11",
+        "no constant in the Gaussian",
+        "sse / (2 * sigma2_x) + 392 * np.log(2 * np.pi * sigma2_x)",
+        "sse / (2 * sigma2_x)",
+    ),
+    in_cell(
+        "4.3.11",
+        "the parameter for the mean",
+        "np.where(near, 0.5 - u / 6 - 2 * u**3 / 45, 0.5 - 1 / (2 * far) + 1 / (2 * np.arctanh(far)))",
+        "lam",
+    ),
+    in_cell(
+        "4.3.11",
+        "tosses turned round",
+        "tosses = rng.random((200, 20, 784)) < flat[:20]",
+        "tosses = rng.random((200, 20, 784)) > flat[:20]",
+    ),
+]
+
+
 def copy_repository(folder: Path) -> None:
     """Copy what git knows, and the trained models."""
     listed = subprocess.run(

@@ -13,6 +13,7 @@ import base64
 import html
 import re
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -32,33 +33,85 @@ CODE = HtmlFormatter(style="default", nowrap=True)
 
 STYLE = """
 :root { color-scheme: light; }
-body { font: 17px/1.6 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0; }
+body { font: 17px/1.6 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 0; overflow-wrap: break-word; }
 header, main, nav { max-width: 62rem; margin: 0 auto; padding: 0 1.5rem; }
-nav ol { columns: 2; } nav li { break-inside: avoid; }
+nav ol { columns: 2 18rem; list-style: none; padding: 0; } nav li { break-inside: avoid; }
 section { border-top: 3px solid #332288; margin-top: 4rem; }
 h1, h2, h3, h4 { line-height: 1.25; } a { color: #0b4f9e; }
-pre { font: 14px/1.45 ui-monospace, monospace; padding: .7rem 1rem; overflow-x: auto; margin: .4rem 0; }
-pre.code { background: #f5f5f5; border-left: 4px solid #b9b9b9; } pre.output { border-left: 4px solid #332288; }
-code { font-size: .92em; background: #f5f5f5; } pre code { background: none; }
+pre { font: 13px/1.45 ui-monospace, monospace; padding: .7rem 1rem; overflow-x: auto; margin: .4rem 0; }
+pre.code { background: #f8f8f8; border-left: 4px solid #b9b9b9; } pre.output { border-left: 4px solid #332288; }
+code { font-size: .92em; background: #f5f5f5; } pre code { font-size: 1em; background: none; }
 img { max-width: 100%; height: auto; display: block; margin: .8rem 0; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border: 1px solid #999; padding: .3rem .7rem; text-align: left; }
-math[display="block"] { margin: 1rem 0; overflow-x: auto; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; } div.scroll { margin: 1rem 0; }
+th, td { border: 1px solid #999; padding: .3rem .7rem; text-align: left; overflow-wrap: normal; }
+.scroll { display: block; overflow: auto hidden; }
+math[display="block"] { width: max-content; min-width: 100%; padding: .45rem 0; box-sizing: border-box; }
+math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "STIX Math", "DejaVu Math TeX Gyre", math; }
+munderover > :last-child { padding-bottom: .25em; }
 details { margin: .6rem 0; } summary { cursor: pointer; font-weight: 600; }
-@media print { section { break-before: page; } details { display: block; } }
+:focus-visible { outline: 3px solid #0b4f9e; outline-offset: 2px; }
+@media (max-width: 40rem) { header, main, nav { padding: 0 1rem; } pre { font-size: 12px; padding: .6rem .7rem; } }
+@media print {
+  body { font-size: 11pt; } header, main, nav { max-width: none; padding: 0; } a { color: inherit; }
+  section { break-before: page; border: 0; margin: 0; }
+  pre { font-size: 8.5pt; white-space: pre-wrap; } .scroll, pre { overflow: visible; }
+  img, tr, math { break-inside: avoid; } h2, h3, h4, summary { break-after: avoid; }
+  details::details-content { content-visibility: visible; }
+}
+"""
+# What is wider than the window scrolls by itself; from the keyboard, too, if it can be focused. Nothing else should be.
+SCRIPT = """
+const focusable = () => document.querySelectorAll("pre, .scroll").forEach(box =>
+  box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex"));
+for (const event of ["load", "resize", "toggle"]) addEventListener(event, focusable, true);
 """
 
 
-def mathematics(page: str) -> str:
-    """Replace TeX between dollar signs, outside of code, by MathML."""
+def bold(match: re.Match) -> str:
+    """Return the bold letter that Unicode keeps for mathematics: browsers know no mathvariant but "normal"."""
+    name = re.sub("GREEK |LATIN |LUNATE |LETTER ", "", unicodedata.name(html.unescape(match[3])))
+    style = "BOLD ITALIC" if match[2] else "BOLD"
+    return f"<m{match[1]}>{unicodedata.lookup(f'MATHEMATICAL {style} {name}')}</m{match[1]}>"
 
-    def tex(match: re.Match) -> str:
-        return convert(html.unescape(match[1]).strip(), display="block" if match[0].startswith("$$") else "inline")
+
+def function(match: re.Match) -> str:
+    """Return the name of a function at a distance from what stands before and after it, but not from its bracket."""
+    before, name, bracket = match.groups(default="")
+    return f'{before}<mo lspace="{".17em" if before else 0}" rspace="{0 if bracket else ".17em"}">{name}</mo>{bracket}'
+
+
+# What latex2mathml leaves out of MathML, or browsers ignore: a pattern, and what stands in its place.
+MENDED = (
+    ('<m([in]) mathvariant="bold(-italic)?">(.+?)</m[in]>', bold),
+    # \mathrm{KL} is one name, not two letters.
+    (r'(?:<mi mathvariant="normal">\w</mi>){2,}', lambda match: f"<mi>{re.sub('<.*?>', '', match[0])}</mi>"),
+    (r"(</m(?!o>)\w+>|(?:&#x00029;|\])</mo>)?<mi>(exp|log|sin|cos)</mi>(<mo[^>]*>(?:&#x00028;|\[))?", function),
+    # Relations are no letters, a full stop needs no space, and after a bracket or a relation a minus is a sign.
+    ("<mi>&#x0007E;</mi>", "<mo>∼</mo>"),
+    ("<mi>&#x(000B1|027F9);</mi>", r"<mo>&#x\1;</mo>"),
+    ("<mo>&#x0002E;</mo>", '<mo lspace="0" rspace="0">.</mo>'),
+    (r"((?:&#x000(?:28|2C|3D);|\[|&#x0(?:2264|2265|2248);)</mo>)<mo>&#x02212;", r'\1<mo form="prefix">−'),
+)
+
+
+def formula(tex: str, display: str) -> str:
+    """Return TeX as MathML that browsers draw as meant."""
+    math = convert(html.unescape(tex).strip(), display=display)
+    for pattern, replacement in MENDED:
+        math = re.sub(pattern, replacement, math)
+    return math
+
+
+def mathematics(page: str) -> str:
+    """Replace TeX between dollar signs, outside of code, by MathML; what stands on its own line may scroll."""
+
+    def block(match: re.Match) -> str:
+        return f'<span class="scroll">{formula(match[1], "block")}</span>'
 
     parts = re.split(r"(<pre.*?</pre>|<code.*?</code>)", page, flags=re.S)
     for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r"\$\$(.+?)\$\$", tex, parts[i], flags=re.S)
-        parts[i] = re.sub(r"\$([^$]+)\$", tex, parts[i])
+        parts[i] = re.sub(r"\$\$(.+?)\$\$", block, parts[i], flags=re.S)
+        parts[i] = re.sub(r"\$([^$]+)\$", lambda match: formula(match[1], "inline"), parts[i])
     return "".join(parts)
 
 
@@ -70,6 +123,8 @@ def markdown(source: str, section: str) -> str:
     body = re.sub(r"<(/?)h([1-5])", lambda m: f"<{m[1]}h{int(m[2]) + 1}", body)
     body = re.sub(r' id="([^"]*)"', rf' id="{section}-\1"', body)
     body = re.sub(r'href="(4\.3\.\d\d)_[^"#]*\.ipynb[^"]*"', r'href="#\1"', body)
+    body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    body = re.sub(r"<th\b", '<th scope="col"', body)
     # A file of the repository is not part of the page: keep the words, drop the link.
     return re.sub(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>', r"\1", body)
 
@@ -82,7 +137,7 @@ def output_html(output: nbformat.NotebookNode) -> str:
         picture = base64.b64encode(base64.b64decode(data["image/png"])).decode()
         return f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
     text = output.get("text") or data.get("text/plain", "")
-    return f'<pre class="output" tabindex="0">{html.escape(text)}</pre>' if text.strip() else ""
+    return f'<pre class="output">{html.escape(text)}</pre>' if text.strip() else ""
 
 
 def section_html(path: Path) -> tuple[str, str]:
@@ -94,7 +149,7 @@ def section_html(path: Path) -> tuple[str, str]:
             parts.append(markdown(cell.source, number))
             continue
         code = highlight(cell.source, PythonLexer(), CODE)
-        shown = f'<pre class="code" tabindex="0"><code>{code}</code></pre>'
+        shown = f'<pre class="code"><code>{code}</code></pre>'
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             shown = f"<details><summary>Code</summary>{shown}</details>"
         parts.append(shown)
@@ -114,10 +169,11 @@ def write_page(folder: Path, target: Path, by: str = "") -> None:
     target.write_text(
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>Problem 4.3: Variational Autoencoder</title>"
-        f"<style>{STYLE}{CODE.get_style_defs('pre.code')}</style></head><body>"
-        f"<header><h1>Problem 4.3: Variational Autoencoder</h1><p>{html.escape(by)}</p></header>"
-        f'<nav aria-label="Contents"><ol style="list-style: none; padding: 0">{contents}</ol></nav>'
+        # The empty icon keeps a browser from asking a server for one.
+        '<title>Problem 4.3: Variational Autoencoder</title><link rel="icon" href="data:,">'
+        f"<style>{CODE.get_style_defs('pre.code')}{STYLE}</style><script>{SCRIPT}</script></head><body>"
+        f"<header><h1>Problem 4.3: Variational Autoencoder</h1>{f'<p>{html.escape(by)}</p>' if by else ''}</header>"
+        f'<nav aria-label="Contents"><ol>{contents}</ol></nav>'
         f"<main>{''.join(body for _, body in sections)}</main></body></html>\n",
         encoding="utf-8",
     )

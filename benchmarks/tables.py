@@ -1,0 +1,206 @@
+"""Write the tables of benchmarks/README.md and the runtimes in README.md from the results as last measured.
+
+python benchmarks/tables.py            writes both, and the figure benchmarks/results/time_to_quality.png
+python benchmarks/tables.py --check    changes nothing; says what is out of date
+"""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from choose_network import REPORTED, reached
+from common import FOLDER, ROOT, read_results
+
+HEAD = """# Measured
+
+Tables as last measured, written by `python benchmarks/tables.py` from `benchmarks/results/`. `make bench` repeats
+everything (some hours); each script alone says at its top what it does and how long it takes. Seconds belong to the
+machine named below each table; compare ratios.
+"""
+
+
+def span(values: Sequence[float], form: str = ".2f") -> str:
+    """Return the median of `values` and how far they reach."""
+    return f"{median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def measured_on(results: dict) -> str:
+    """Return the machine and the versions in one line."""
+    return "*" + ", ".join(value if name == "machine" else f"{name} {value}" for name, value in results.items()) + "*"
+
+
+def time_to_quality() -> str:
+    """Return the course's network against the tutorials', five seeds each."""
+    report = read_results("choose_network")["report"]
+    rows = []
+    for name in REPORTED:
+        runs, course = report[name], report["course"]
+        pairs = list(zip(course, runs, strict=True))
+        row = [f"{name}, {runs[0]['epochs']} epochs", span([run["test"]["loss"] for run in runs])]
+        row.append(span([run["seconds"] for run in runs], ".0f"))
+        if name == "course":
+            row += ["", ""]
+        else:
+            row.append(span([a["seconds"] / b["seconds"] for a, b in pairs], ".3f"))
+            row.append(span([reached(a, b) for a, b in pairs], ".3f"))
+        rows.append(row)
+    header = ["network and training", "test loss, nats per image", "seconds", "the course's seconds, as a share"]
+    header.append("share until the course has its final loss")
+    return (
+        "## Time to quality\n\nFive seeds, each against its own twin, one thread each: median (from to). "
+        "10,000 training images; seconds of the processor, without those in which 2,500 validation images are scored. "
+        "The tutorials' network has convolutions "
+        "32-64, Dense 16, transposed convolutions 64-64-32, Glorot initialisation, Adam 1e-3, batch 128.\n\n"
+        f"{table(header, rows)}\n\n![Validation loss against seconds of training for three networks, five seeds "
+        "each; the course's curves fall fastest and end lowest.](results/time_to_quality.png)\n\n"
+        f"{measured_on(report['versions'])}, `python benchmarks/choose_network.py report`"
+    )
+
+
+def draw_time_to_quality() -> None:
+    """Draw the loss against the seconds of training."""
+    report = read_results("choose_network")["report"]
+    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for name, color, style in zip(REPORTED, ("#332288", "#CC6677", "#117733"), ("-", "--", "-."), strict=True):
+        for run in report[name]:
+            seconds, loss = zip(*run["curve"], strict=True)
+            ax.plot(seconds, loss, style, color=color, lw=1.4, label=name if run["seed"] == 42 else None)
+    ax.set(xscale="log", ylim=(262, 300), xlabel="seconds of the processor, one thread", ylabel="nats per image")
+    ax.set_title("Loss on validation images, five seeds each")
+    ax.grid(alpha=0.4)
+    ax.legend()
+    fig.savefig(FOLDER / "time_to_quality.png", dpi=100, metadata={"Software": None})
+
+
+def throughput() -> str:
+    """Return images per second of the same network in three implementations."""
+    results = read_results("throughput")
+    rounds, work, images = results["rounds"], results["multiply_adds"], results["images"]
+    rows = []
+    for name in (name for name in rounds[0] if name != "limit"):
+        rates = [images / r[name] for r in rounds]
+        share = [100 * work / r[name] / r["limit"] for r in rounds]
+        rows.append([name, span(rates, ".0f"), span(share, ".1f"), span([r["our fit"] / r[name] for r in rounds])])
+    header = ["one and the same network", "images per second", "% of a matrix product's rate", "speed, ours = 1"]
+    text = f"## Training throughput\n\nIn turn, {len(rounds)} rounds of {images:,} images: median (from to).\n\n"
+    profile = results["profile"]
+    parts = [[name, span([r[name] for r in profile])] for name in profile[0]]
+    adam, large = (median(r[n] for r in profile) for n in ("forward, backward and Adam", "the same, batches of 1,024"))
+    where = "Where the rest of the way to the limit goes, one epoch of the bare loop in parts:\n\n"
+    why = (
+        f"Gathering batches and Adam take little. Eight times larger batches take {large / adam:.2f} of the seconds: "
+        "the kernels are small (16 and 32 channels), and starting one costs about as much as its arithmetic."
+    )
+    return (
+        f"{text}{table(header, rows)}\n\n{where}{table(['part', 'seconds'], parts)}\n\n{why}\n\n"
+        f"{measured_on(results['measured on'])}, `python benchmarks/throughput.py`"
+    )
+
+
+def grid_decoding() -> str:
+    """Return one batched call against one predict per point."""
+    results = read_results("grid_decoding")
+    one, many = ([pair[name] for pair in results["pairs"]] for name in ("batched_seconds", "one_by_one_seconds"))
+    ratios = [b / a for a, b in zip(one, many, strict=True)]
+    rows = [[span(one, ".3f"), span(many, ".1f"), span(ratios, ".0f")]]
+    header = ["one call, seconds", "one `predict` per point, seconds", "ratio"]
+    return f"## Decoding a 30×30 grid\n\n{table(header, rows)}\n\n" + (
+        f"{measured_on(results['measured on'])}, `python benchmarks/grid_decoding.py`"
+    )
+
+
+def evidence() -> str:
+    """Return seconds, memory and error of the log-evidence by quadrature."""
+    results = read_results("evidence")
+    groups: dict[tuple, list] = {}
+    for row in results["timed"]["rows"]:
+        groups.setdefault((row["images"], row["step"]), []).append(row)
+    rows = [
+        [
+            *(f"{images:,}", f"1/{1 / step:.0f}", f"{same[0]['points']:,}"),
+            span([row["seconds"] for row in same], ".1f"),
+            f"{max(row['peak GB'] for row in same):.2f}",
+            *(f"{same[0]['rms']:.4f}", f"{same[0]['max']:.3f}"),
+        ]
+        for (images, step), same in groups.items()
+    ]
+    header = ["images", "step", "points", "seconds", "peak GB", "RMS error, nats", "largest error, nats"]
+    text = "## Log-evidence by quadrature\n\nBinarised test images; errors against half the smallest step.\n\n"
+    return (
+        f"{text}{table(header, rows)}\n\n{measured_on(results['measured on'])}, `python benchmarks/evidence.py timed`"
+    )
+
+
+def growth() -> str:
+    """Return time and memory of one epoch against the number of images."""
+    results = read_results("growth")
+    rows = []
+    for images in sorted({row["images"] for row in results["rows"]}):
+        same = [row for row in results["rows"] if row["images"] == images]
+        rows.append([f"{images:,}", span([row["seconds"] for row in same])])
+        rows[-1].append(f"{max(row['peak_gb'] for row in same):.2f}")
+    text = f"Seconds grow like the number of images to the power of {results['exponent']:.3f}."
+    header = ["images", "seconds of one epoch", "peak GB"]
+    return f"## Growth\n\n{table(header, rows)}\n\n{text}\n\n{measured_on(results['measured on'])}, " + (
+        "`python benchmarks/growth.py`"
+    )
+
+
+def notebooks() -> str:
+    """Return time and memory of every notebook."""
+    results = read_results("notebooks")
+    figures = results["notebooks"]
+    rows = [[name, f"{f['seconds']:.0f}", f"{f['peak_gb']:.2f}"] for name, f in figures.items()]
+    total = sum(f["seconds"] for f in figures.values()) / 60
+    rows.append(
+        ["all", f"{60 * total:.0f} ({total:.1f} minutes)", f"{max(f['peak_gb'] for f in figures.values()):.2f}"]
+    )
+    text = "## The notebooks\n\nFrom a fresh kernel; those after 4.3.06 load the model that it has trained.\n\n"
+    return f"{text}{table(['notebook', 'seconds', 'peak GB'], rows)}\n\n{measured_on(results['measured on'])}, " + (
+        "`python benchmarks/notebooks.py`"
+    )
+
+
+PARTS: tuple[Callable[[], str], ...] = (time_to_quality, throughput, grid_decoding, evidence, growth, notebooks)
+
+
+def runtimes(readme: str) -> str:
+    """Return README.md with the seconds of each notebook in its table, rounded to five."""
+    figures = read_results("notebooks")["notebooks"]
+
+    def row(match: re.Match) -> str:
+        return f"{match[1]}{5 * round(figures[match[2]]['seconds'] / 5)} s |"
+
+    return re.sub(r"^(\| \[[^\]]+\]\(notebooks/(\S+)\.ipynb\) \| .* \| )\S+ s \|$", row, readme, flags=re.M)
+
+
+def main(check: bool) -> int:
+    """Write the two files, or compare them with what they should be; return the exit status."""
+    status = 0
+    own = HEAD + "\n" + "\n\n".join(part() for part in PARTS) + "\n"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path, text in ((ROOT / "benchmarks" / "README.md", own), (ROOT / "README.md", runtimes(readme))):
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            status = 1
+            print(f"{path.relative_to(ROOT)} is {'out of date' if check else 'written'}.")
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if not check:
+        draw_time_to_quality()
+    return status if check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

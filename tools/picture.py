@@ -1,0 +1,64 @@
+"""Draw the picture at the head of README.md with the model that section 4.3.6 has trained.
+
+python tools/picture.py    writes .github/vae.png
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import vae_helpers as vh
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import patheffects
+
+TARGET = ROOT / ".github" / "vae.png"
+SIDE, REACH = 15, 2.1  # garments along one side of the map; how far it goes in each direction
+APART = {"T-shirt/top": (0.75, 0.45), "Shirt": (-0.15, -0.3), "Pullover": (-0.5, 0.1)}  # labels that would overlap
+
+
+def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
+    """Return images (N, 28, 28, 1) side by side as one (28 rows, 28 columns) array."""
+    return images[..., 0].reshape(-1, columns, 28, 28).swapaxes(1, 2).reshape(-1, 28 * columns)
+
+
+def main() -> None:
+    """Load or train the model, draw, save."""
+    vh.use_course_style()
+    (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
+    vae, _ = vh.train_or_load(x_train, x_test)
+    mu = vh.encode(vae, x_test)[0]
+    ticks = np.linspace(-REACH, REACH, SIDE)
+    z1, z2 = np.meshgrid(ticks, ticks[::-1])
+    garments = vh.decode(vae, np.stack([z1.ravel(), z2.ravel()], axis=1))
+    examples = np.concatenate([x_test[y_test == c][:2] for c in (0, 1, 2, 3, 4, 5, 7, 8, 9)])
+
+    fig, (images, plane, drawn) = plt.subplots(
+        1, 3, figsize=(11.2, 4.3), width_ratios=[0.42, 1, 1], layout="constrained"
+    )
+    images.imshow(mosaic(examples, 2), vmin=0, vmax=1)
+    images.set_title("images")
+    images.axis("off")
+    order = np.random.default_rng(vh.SEED).permutation(len(mu))[:4000]
+    plane.scatter(*mu[order].T, s=3, lw=0, c=[vh.CLASS_COLORS[c] for c in y_test[order]])
+    outline = [patheffects.withStroke(linewidth=3, foreground="white")]
+    for c, name in enumerate(vh.CLASS_NAMES):
+        at = np.median(mu[y_test == c], axis=0) + APART.get(name, (0, 0))
+        plane.text(*at, name, ha="center", va="center", fontsize=9.5, weight="bold", path_effects=outline)
+    plane.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal", title="encoder: a place for every image")
+    drawn.imshow(mosaic(garments, SIDE), vmin=0, vmax=1, extent=(-REACH, REACH, -REACH, REACH))
+    drawn.set(title="decoder: a garment for every place", xticks=range(-2, 3), yticks=range(-2, 3))
+    for ax in (plane, drawn):
+        ax.set(xlabel="$z_1$")
+        ax.set_ylabel("$z_2$", rotation=0)
+        ax.grid(False)
+    TARGET.parent.mkdir(exist_ok=True)
+    fig.savefig(TARGET, dpi=100, metadata={"Software": None})
+    print(f"{TARGET.relative_to(ROOT)}, {TARGET.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
