@@ -473,6 +473,35 @@ BUGS += [
         "tosses = rng.random((200, 20, 784)) < flat[:20]",
         "tosses = rng.random((200, 20, 784)) > flat[:20]",
     ),
+    in_cell("4.3.12", "the rate without 1/2", "rates = 0.5 * np.log(", "rates = np.log("),
+    in_cell(
+        "4.3.12",
+        "the price upside down",
+        "return -np.diff(distortion, axis=0) / np.diff(rate, axis=0)",
+        "return -np.diff(rate, axis=0) / np.diff(distortion, axis=0)",
+    ),
+    in_cell(
+        "4.3.12",
+        "beta = sigma2_x",
+        "value_and_gradients(beta_loss, 2 * sigma2_x)",
+        "value_and_gradients(beta_loss, sigma2_x)",
+    ),
+    in_cell("4.3.13", "no prior in the sum", '        a += log_prior(part).astype("float32")\n', ""),
+    in_cell("4.3.13", "a block that is not rescaled", "total = total * np.exp(best - new)", "total = total"),
+    in_cell(
+        "4.3.13",
+        "mean of logs for log of mean",
+        "np.log(np.exp(groups - top[..., None]).mean(axis=2))",
+        "(groups - top[..., None]).mean(axis=2)",
+    ),
+    in_cell(
+        "4.3.14",
+        "the autoencoder decodes a drawn z",
+        "mu, _, _ = self.encoder(x, training=training)",
+        "_, _, mu = self.encoder(x, training=training)",
+    ),
+    in_cell("4.3.14", "likeness without centring", " - images.mean(axis=(1, 2, 3))[:, None]", ""),
+    in_cell("4.3.14", "a threshold for coins", "(rng.random(x.shape) < x)", "(x > 0.5)"),
 ]
 
 
