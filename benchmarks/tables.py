@@ -100,8 +100,9 @@ def throughput() -> str:
     adam, large = (median(r[n] for r in profile) for n in ("forward, backward and Adam", "the same, batches of 1,024"))
     where = "Where the rest of the way to the limit goes, one epoch of the bare loop in parts:\n\n"
     why = (
-        f"Gathering batches and Adam take little. Eight times larger batches take {large / adam:.2f} of the seconds: "
-        "the kernels are small (16 and 32 channels), and starting one costs about as much as its arithmetic."
+        f"Gathering batches takes next to nothing. With batches of 1,024 the same work takes {large / adam:.2f} of the "
+        "seconds: that much less starting of kernels and stepping of Adam. The rest is the kernels themselves: with "
+        "1, 16 and 32 channels they cannot keep the processor as busy as a product of large matrices does."
     )
     return (
         f"{text}{table(header, rows)}\n\n{where}{table(['part', 'seconds'], parts)}\n\n{why}\n\n"
@@ -137,7 +138,8 @@ def evidence() -> str:
         for (images, step), same in groups.items()
     ]
     header = ["images", "step", "points", "seconds", "peak GB", "RMS error, nats", "largest error, nats"]
-    text = "## Log-evidence by quadrature\n\nBinarised test images; errors against half the smallest step.\n\n"
+    text = "## Log-evidence by quadrature\n\nBinarised test images; errors against half the smallest step, over up to "
+    text += "2,000 of them.\n\n"
     return (
         f"{text}{table(header, rows)}\n\n{measured_on(results['measured on'])}, `python benchmarks/evidence.py timed`"
     )
@@ -151,7 +153,10 @@ def growth() -> str:
         same = [row for row in results["rows"] if row["images"] == images]
         rows.append([f"{images:,}", span([row["seconds"] for row in same])])
         rows[-1].append(f"{max(row['peak_gb'] for row in same):.2f}")
-    text = f"Seconds grow like the number of images to the power of {results['exponent']:.3f}."
+    text = (
+        f"The least seconds of each size grow like images to the power of {results['exponent']:.3f}, the medians like "
+        f"{results['exponent of the medians']:.3f}. Other work on a shared machine only adds to the seconds."
+    )
     header = ["images", "seconds of one epoch", "peak GB"]
     return f"## Growth\n\n{table(header, rows)}\n\n{text}\n\n{measured_on(results['measured on'])}, " + (
         "`python benchmarks/growth.py`"
