@@ -58,6 +58,19 @@ def test_the_bundle_gives_float_images_with_a_channel_and_labels():
     assert "MIT License" in (fashion_mnist.BUNDLE.parent / "LICENSE").read_text()
 
 
+@pytest.mark.parametrize("split", [0, 1], ids=["training", "test"])
+def test_trousers_stand_and_sneakers_lie(split):
+    x, y = fashion_mnist.load_fashion_mnist()[split]
+
+    def sides(name):
+        mean = x[y == fashion_mnist.CLASS_NAMES.index(name)].mean(axis=0)[..., 0] > 0.2
+        return mean.any(axis=1).sum(), mean.any(axis=0).sum()  # rows and columns that the garment takes
+
+    (high, wide), (low, long) = sides("Trouser"), sides("Sneaker")
+    assert high > 1.5 * wide, "rows and columns are swapped, or these are other images' labels"
+    assert long > 1.5 * low, "rows and columns are swapped, or these are other images' labels"
+
+
 def test_the_class_names_are_zalandos_in_the_order_of_the_labels():
     """https://github.com/zalandoresearch/fashion-mnist#labels"""
     assert fashion_mnist.CLASS_NAMES[:5] == ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
