@@ -1,6 +1,8 @@
 """Draw the picture at the head of README.md with the model that section 4.3.6 has trained.
 
-python tools/picture.py    writes .github/vae.png
+    python tools/picture.py    writes .github/vae.png
+
+It loads the model, or trains it first.
 """
 
 import sys
