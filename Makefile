@@ -1,18 +1,21 @@
 # Each target sets itself up: no other command is needed first. What they do stands in README.md.
 PY = .venv/bin/python
 PY_APPLE = .venv-apple/bin/python
+# What was given as in `make run LIKELIHOOD=gaussian`; the shell takes the values, whatever they hold, from its environment.
+GIVEN = $(foreach v,$(filter-out PYTHON,$(.VARIABLES)),$(if $(filter command,$(origin $v)),$v="$$$v"))
 
-.PHONY: help run lab test test-apple-versions test-browser execute submission format bench setup setup-browser \
-	setup-apple clean
+.PHONY: help run lab test test-apple-versions test-browser execute submission format bench setup setup-dev setup-apple clean
 
 help:
-	@echo "make run      execute every notebook into build/ and say what to open"
+	@echo "make run      execute every notebook into build/, make a page and a PDF of them, and say what to open"
+	@echo "make run LIKELIHOOD=gaussian LATENT_DIM=8   the same with other parameters than the course's"
 	@echo "make lab      open JupyterLab on the notebooks"
 	@echo "make test     run the unit tests and re-execute every notebook with nbval"
 	@echo "make test-apple-versions   the same with the versions that a Mac gets"
 	@echo "make test-browser   open the page and JupyterLab in headless Chromium (apt install chromium chromium-driver)"
 	@echo "make execute  re-execute every notebook in place, before a commit"
-	@echo "make submission NAME='...' COURSE='...'   execute everything and pack it with one page to read"
+	@echo "make submission NAME='...' COURSE='...'   execute everything and pack it with page and PDF;"
+	@echo "                PART=exercise leaves out what goes beyond the exercise"
 	@echo "make format   format and lint code and notebooks"
 	@echo "make bench    repeat the measurements in benchmarks/results (hours)"
 	@echo "make clean    remove the environments, build/ and the trained models"
@@ -21,31 +24,31 @@ setup:
 	@sh tools/setup.sh .venv requirements.txt
 
 run: setup
-	@$(PY) tools/execute.py build/notebooks && $(PY) tools/submission.py --page
+	@$(PY) tools/execute.py build/notebooks $(GIVEN) && $(PY) tools/page.py
 
 submission: setup
-	@$(PY) tools/submission.py $(if $(NAME),--name "$(NAME)") $(if $(COURSE),--course "$(COURSE)")
+	@$(PY) tools/submission.py $(GIVEN)
 
-execute: setup format
+execute: format
 	@$(PY) tools/execute.py notebooks
 
 lab: setup
 	@$(PY) -m jupyterlab notebooks
 
-test: setup
+test: setup-dev
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
 	@$(PY) -m pytest tests notebooks
 
-# Selenium and axe are added to the same environment, at the first call only; no other target needs them.
-setup-browser: setup
-	@cmp -s requirements-browser.txt .venv/requirements-browser.txt || { \
-		$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.txt -r requirements-browser.txt \
-		&& cp requirements-browser.txt .venv/; }
+# What a maintainer needs besides is added to the same environment, at the first call only.
+setup-dev: setup
+	@cmp -s requirements-dev.txt .venv/requirements-dev.txt || { \
+		$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.txt -r requirements-dev.txt \
+		&& cp requirements-dev.txt .venv/; }
 
-test-browser: setup-browser
+test-browser: setup-dev
 	@VAE_BROWSER=required $(PY) -m pytest tests/test_browser.py
 
-format: setup
+format: setup-dev
 	@$(PY) -m ruff format --quiet . && $(PY) -m ruff check --fix .
 
 bench: setup
@@ -55,7 +58,7 @@ bench: setup
 
 # The version set of Apple silicon on this machine's CPU: requirements.txt resolved for a Mac, without the two packages
 # that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).
-build/requirements-apple.txt: requirements.txt | setup
+build/requirements-apple.txt: requirements.txt | setup-dev
 	@mkdir -p build
 	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
 		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt \

@@ -92,17 +92,19 @@ def _read_bundle() -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_full() -> dict[str, np.ndarray]:
-    """Read all 70,000 images: from Keras's cache, from Debian's package, or by Keras's download."""
+def _read_full(download: bool = True) -> dict[str, np.ndarray]:
+    """Read all 70,000 images: Keras's cache, Debian's package, or a download; without `download`, else the bundle."""
     keras_folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / "fashion-mnist"
     for folder in (keras_folder, DEBIAN_FOLDER):
         arrays = read_original_files(folder)
         if len(arrays) == len(_ORIGINAL_FILES):
             return arrays
+    if not download:
+        return _read_bundle()
     import keras  # here, because only the download needs it, and it takes seconds
 
     try:
-        keras.datasets.fashion_mnist.load_data()
+        splits = keras.datasets.fashion_mnist.load_data()
     except Exception as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             remedy = "On a Mac with Python from python.org, run `Install Certificates.command` in its folder once."
@@ -112,7 +114,16 @@ def _read_full() -> dict[str, np.ndarray]:
             f"All 60,000 training images are not on this machine and cannot be downloaded to {keras_folder}: {error}. "
             f"{remedy} Or go on with load_fashion_mnist(first_10k=True), which needs no network."
         ) from error
-    return read_original_files(keras_folder)
+    (x_train, y_train), (x_test, y_test) = splits
+    arrays = dict(zip(_ORIGINAL_FILES, (x_train, y_train, x_test, y_test), strict=True))
+    remedy = f"Delete {keras_folder} and run this cell once more."
+    return {name: _verify(name, array, keras_folder, remedy) for name, array in arrays.items()}
+
+
+def load_bytes(download: bool = False) -> tuple[Split, Split]:
+    """Return uint8 arrays as Keras's `load_data()`: all images if here or `download`, else the repository's 20,000."""
+    arrays = _read_full(download)
+    return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
 
 
 def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:

@@ -20,6 +20,7 @@ import sys
 import uuid
 import zipfile
 import zlib
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,6 +29,25 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent
 # Trained weights and the GPU's verdict are kept here. Delete the folder to have everything made anew.
 CACHE_DIR = ROOT / "trained"
+
+
+def cache_dir() -> Path:
+    """Return the folder of trained models: `trained`, or what the environment variable VAE_TRAINED names."""
+    return Path(os.environ.get("VAE_TRAINED") or CACHE_DIR)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Send what C++ libraries write to file descriptor 2 nowhere meanwhile; Python's own errors pass as they are."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
 
 # --------------------------------------------------------------------------------------------------- versions
 
@@ -147,13 +167,15 @@ def gpu_test_difference() -> float:
     return float(np.abs(answer - expected).max())
 
 
-def gpu_verdict(folder: Path = CACHE_DIR) -> dict:
+def gpu_verdict(folder: Path | None = None) -> dict:
     """Return {"correct": …, "detail": …}: tested in a process of its own, once for each set of versions.
 
     A process of its own, because a faulty plug-in can end the process that uses it.
     """
     versions = {**installed_versions(), "python": platform.python_version(), "system": platform.platform()}
-    path = folder / f"gpu-{hashlib.sha256(json.dumps(versions, sort_keys=True).encode()).hexdigest()[:16]}.json"
+    path = (
+        folder or cache_dir()
+    ) / f"gpu-{hashlib.sha256(json.dumps(versions, sort_keys=True).encode()).hexdigest()[:16]}.json"
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
@@ -201,7 +223,7 @@ def choose_device(device: str | None = None) -> str:
     elif use and platform.system() == "Darwin":
         verdict = gpu_verdict()
         use = verdict["correct"]
-        chosen = f"{'GPU' if use else 'CPU, for the GPU computes wrongly'}: {verdict['detail']}"
+        chosen = f"{'GPU' if use else 'CPU, for the GPU failed its test'}: {verdict['detail']}"
     try:
         if gpus:
             tf.config.set_visible_devices(gpus if use else [], "GPU")
@@ -212,13 +234,12 @@ def choose_device(device: str | None = None) -> str:
 
 
 def describe_environment() -> None:
-    """Print the versions and the device that this notebook runs on, as a short table."""
+    """Print the versions and the device that this notebook runs on, in one line."""
     import keras
     import tensorflow as tf
 
-    rows = {"Python": platform.python_version(), "TensorFlow": tf.__version__, "Keras": keras.__version__}
-    for name, value in (rows | {"device": choose_device()}).items():
-        print(f"{name:10}  {value}")
+    versions = f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    print(f"{versions}, device: {choose_device()}")
 
 
 # ------------------------------------------------------------------------------------------------------ files
@@ -253,7 +274,7 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
         ValueError: it is damaged, cut short or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive}
     except FileNotFoundError:
         raise

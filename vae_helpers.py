@@ -1,91 +1,93 @@
 """Helpers for Problem 4.3, Variational Autoencoder: the second use of everything the notebooks explain.
 
-Each idea stands in full in the notebook that teaches it; that notebook then asserts that the function here gives the
-same numbers. Read top to bottom, the groups follow the order of the sections:
+Each idea stands in full in the notebook that teaches it; after it, one line says that the function here agrees.
+Imported as `vh`, this module has everything a notebook needs:
 
-    set-up    SEED, set_seed, use_course_style, show, choose_device, describe_environment
-    data      CLASS_NAMES, CLASS_COLORS, load_fashion_mnist                              4.3.02
-    model     Sampling, build_encoder, build_decoder                                     4.3.03, 4.3.04
-    loss      reconstruction_loss, kl_divergence, VAE, build_vae                         4.3.05
-    training  fit, train_or_load                                                         4.3.06
-    looking   encode, decode
-    plots     plot_one_per_class, plot_history, plot_image_grid
+    set-up    SEED, set_seed, use_course_style, begin, choose_device, describe_environment, compare, show
+    data      CLASS_NAMES, CLASS_COLORS, load_fashion_mnist                                          4.3.02
+    model     Sampling, build_encoder, build_decoder                                                 4.3.03, 4.3.04
+    loss      reconstruction_loss, kl_divergence, VAE, build_vae                                     4.3.05
+    training  course_schedule, fit, train_or_load, evaluate                                          4.3.06
+    looking   encode, sample, decode, reconstruct, latent_grid, uncertainty_maps                     4.3.07 to 4.3.10
+    plots     plot_images, plot_one_per_class, plot_history, plot_reconstructions, plot_latent_scatter, plot_class_maps,
+              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion
 
-What is not about VAEs stands beside it: the data in `fashion_mnist.py`; versions, device and files in `machine.py`.
-Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in [0, 1]; every loss is in nats.
+Model, loss, training and looking are written below, in this order. The rest is re-exported: plots from `vae_plots.py`,
+the parameters of a section and `compare` from `course.py`, data from `fashion_mnist.py`, versions, device and files
+from `machine.py`. Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in [0, 1]; every loss is
+in nats.
 """
 
+import ast
 import hashlib
 import inspect
 import json
+import numbers
 import os
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from statistics import NormalDist
+from types import CodeType
 from typing import Any
 
 import machine
 
 # Some versions stop while TensorFlow is being imported: say so before.
 machine.check_versions()
-# TensorFlow's C++ log would end up in the notebooks' outputs, and the code below is written for its backend.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import keras
-import matplotlib.pyplot as plt
+with machine.quiet_libraries():
+    import keras
+    import tensorflow as tf
+
 import numpy as np
-import seaborn as sns
-import tensorflow as tf
 from IPython import get_ipython
 from IPython.display import display
 from keras import layers, ops
-from matplotlib.figure import Figure
 
-from fashion_mnist import CLASS_NAMES, array_digest, check_images
-from fashion_mnist import load_fashion_mnist as load_fashion_mnist
-from machine import CACHE_DIR
-from machine import ROOT as ROOT
-from machine import choose_device as choose_device
-from machine import describe_environment as describe_environment
+from course import PARAMETERS, begin, compare
+from fashion_mnist import CLASS_NAMES, array_digest, check_images, load_fashion_mnist
+from machine import ROOT, choose_device, describe_environment
+from vae_plots import (
+    CLASS_COLORS,
+    plot_class_maps,
+    plot_clouds,
+    plot_confusion,
+    plot_history,
+    plot_images,
+    plot_interpolation,
+    plot_latent_grid,
+    plot_latent_scatter,
+    plot_one_per_class,
+    plot_reconstructions,
+    plot_uncertainty_maps,
+    show,
+    use_course_style,
+)
 
-# ----------------------------------------------------------------------------------------------------- set-up
+# ----------------------------------------------------------------------------------------------------- random
 
-SEED = 42
+SEED = PARAMETERS["SEED"]
+# Every part draws from a stream of its own, so that no two parts ever share numbers, whatever their seeds.
+_PARTS = ("encoder", "decoder", "sampling", "batches", "draws")
 
 
 def set_seed(seed: int = SEED) -> None:
-    """Seed Python, NumPy and TensorFlow. Weights and z have seeds of their own; this one orders the batches."""
+    """Seed Python, NumPy and TensorFlow. The functions of this module do not need it: each takes a seed of its own."""
     keras.utils.set_random_seed(seed)
 
 
-def use_course_style() -> None:
-    """Set the look of every figure of the course."""
-    sns.set_theme(context="notebook", style="whitegrid", palette="deep")
-    plt.rcParams.update(
-        {
-            "figure.figsize": (5.5, 5.0),
-            "figure.dpi": 100,
-            "axes.titlesize": 12,
-            "axes.labelsize": 11,
-            "legend.frameon": True,
-            "image.cmap": "gray",
-        }
-    )
+def _rng(seed: int, part: str) -> np.random.Generator:
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 4,294,967,295, but is {seed!r}.")
+    return np.random.default_rng((int(seed), _PARTS.index(part)))
 
 
-# fmt: off
-# One fixed colour per class, after Paul Tol's colour-blind-safe "muted" scheme; black replaces its pale grey.
-CLASS_COLORS = (
-    "#88CCEE", "#332288", "#DDCC77", "#CC6677", "#117733",
-    "#44AA99", "#AA4499", "#999933", "#000000", "#882255",
-)
-# fmt: on
-
-
-def show(fig: Figure, alt: str) -> None:
-    """Display `fig` with the alternative text `alt`, which says what the picture shows, and close it."""
-    display(fig, metadata={"image/png": {"alt": alt}})
-    plt.close(fig)
+def _integer(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
 
 
 # ------------------------------------------------------------------------------------------------------ model
@@ -99,9 +101,10 @@ def _guard(logvar: Any) -> Any:
     return ops.clip(logvar, LOGVAR_MIN, LOGVAR_MAX)
 
 
-def _check_latent_dim(latent_dim: int) -> None:
-    if not isinstance(latent_dim, int) or latent_dim < 1:
-        raise ValueError(f"latent_dim must be an integer of at least 1, but is {latent_dim!r}.")
+def _at_least_one(name: str, value: int) -> int:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, but is {value!r}.")
+    return int(value)
 
 
 class Sampling(layers.Layer):
@@ -113,19 +116,12 @@ class Sampling(layers.Layer):
 
     def __init__(self, seed: int = SEED, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = keras.random.SeedGenerator(_integer(_rng(seed, "sampling")))
 
     def call(self, inputs: Sequence[Any]) -> Any:
         mu, logvar = inputs
         eps = keras.random.normal(ops.shape(mu), seed=self.seed_generator)
         return mu + ops.exp(0.5 * _guard(logvar)) * eps
-
-
-def _initializers(initializer: str, seed: int) -> Iterator[keras.initializers.Initializer]:
-    """Yield one initializer after another, each with a seed of its own drawn from `seed`."""
-    rng = np.random.default_rng(seed)
-    while True:
-        yield getattr(keras.initializers, initializer)(seed=int(rng.integers(2**31)))
 
 
 def build_encoder(
@@ -143,20 +139,21 @@ def build_encoder(
     Raises:
         ValueError: `latent_dim` is not an integer of at least 1.
     """
-    _check_latent_dim(latent_dim)
+    latent_dim = _at_least_one("latent_dim", latent_dim)
     choose_device()
-    init = _initializers(initializer, seed)
+    rng, hidden = _rng(seed, "encoder"), getattr(keras.initializers, initializer)
     x = keras.Input((28, 28, 1), name="x")
     h = x
     for f in filters:
-        h = layers.Conv2D(f, 3, strides=2, padding="same", activation=activation, kernel_initializer=next(init))(h)
+        init = hidden(seed=_integer(rng))
+        h = layers.Conv2D(f, 3, strides=2, padding="same", activation=activation, kernel_initializer=init)(h)
     h = layers.Flatten()(h)
     for u in units:
-        h = layers.Dense(u, activation=activation, kernel_initializer=next(init))(h)
+        h = layers.Dense(u, activation=activation, kernel_initializer=hidden(seed=_integer(rng)))(h)
     # He's factor 2 makes up for an activation; these two have none.
-    init = _initializers("GlorotUniform", seed + 1)
-    mu = layers.Dense(latent_dim, kernel_initializer=next(init), name="mu")(h)
-    logvar = layers.Dense(latent_dim, kernel_initializer=next(init), name="logvar")(h)
+    plain = keras.initializers.GlorotUniform
+    mu = layers.Dense(latent_dim, kernel_initializer=plain(seed=_integer(rng)), name="mu")(h)
+    logvar = layers.Dense(latent_dim, kernel_initializer=plain(seed=_integer(rng)), name="logvar")(h)
     z = Sampling(seed, name="z")([mu, logvar])
     return keras.Model(x, [mu, logvar, z], name="encoder")
 
@@ -179,24 +176,23 @@ def build_decoder(
     Raises:
         ValueError: `latent_dim` is not an integer of at least 1, or `filters` is empty: 7×7 would not reach 28×28.
     """
-    _check_latent_dim(latent_dim)
+    latent_dim = _at_least_one("latent_dim", latent_dim)
     if not filters:
         raise ValueError("filters needs at least one entry: two layers with stride 2 bring 7x7 to 28x28.")
     choose_device()
-    init = _initializers(initializer, seed + 2)
+    rng, hidden = _rng(seed, "decoder"), getattr(keras.initializers, initializer)
     z = keras.Input((latent_dim,), name="z")
     h = z
     for u in (*units, 7 * 7 * channels):
-        h = layers.Dense(u, activation=activation, kernel_initializer=next(init))(h)
+        h = layers.Dense(u, activation=activation, kernel_initializer=hidden(seed=_integer(rng)))(h)
     h = layers.Reshape((7, 7, channels))(h)
-    up = {"kernel_size": kernel_size, "padding": "same"}
+    up = partial(layers.Conv2DTranspose, kernel_size=kernel_size, padding="same")
     for i, f in enumerate(filters):
-        strides = 2 if i < 2 else 1
-        h = layers.Conv2DTranspose(f, strides=strides, activation=activation, kernel_initializer=next(init), **up)(h)
-    init = _initializers("GlorotUniform", seed + 3)
-    strides = 2 if len(filters) < 2 else 1
-    h = layers.Conv2DTranspose(1, strides=strides, activation="sigmoid", kernel_initializer=next(init), **up)(h)
-    return keras.Model(z, h, name="decoder")
+        init = hidden(seed=_integer(rng))
+        h = up(f, strides=2 if i < 2 else 1, activation=activation, kernel_initializer=init)(h)
+    init = keras.initializers.GlorotUniform(seed=_integer(rng))
+    x_hat = up(1, strides=2 if len(filters) < 2 else 1, activation="sigmoid", kernel_initializer=init)(h)
+    return keras.Model(z, x_hat, name="decoder")
 
 
 # ------------------------------------------------------------------------------------------------------- loss
@@ -243,6 +239,9 @@ class VAE(keras.Model):
     """Encoder and decoder trained on loss = recon_loss + beta * kl_loss, all in nats per image.
 
     `beta` is the weight of the KL term (1 for the ELBO); it is not the decoder's variance, which we call sigma2_x.
+
+    Raises:
+        ValueError: an unknown likelihood, or a beta that is negative or no number.
     """
 
     def __init__(
@@ -255,10 +254,10 @@ class VAE(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         _check_likelihood(likelihood)
-        if not beta >= 0:
-            raise ValueError(f"beta, the weight of the KL term, must be at least 0, but is {beta!r}.")
+        if not isinstance(beta, numbers.Real) or not 0 <= beta < float("inf"):
+            raise ValueError(f"beta, the weight of the KL term, must be a number of at least 0, but is {beta!r}.")
         self.encoder, self.decoder = encoder, decoder
-        self.likelihood, self.beta = likelihood, beta
+        self.likelihood, self.beta = likelihood, float(beta)
         self.trackers = [keras.metrics.Mean(name) for name in ("loss", "recon_loss", "kl_loss")]
         self.built = True  # encoder and decoder come with their weights
 
@@ -266,35 +265,31 @@ class VAE(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return self.trackers
 
-    def call(self, x: Any, training: bool = False) -> Any:
-        """Encode, sample and decode: x to x_hat, both (batch, 28, 28, 1)."""
-        return self.decoder(self.encoder(x, training=training)[2], training=training)
-
-    def losses_on(self, x: Any, training: bool = False) -> tuple[Any, Any, Any]:
-        """Return the scalars (loss, recon_loss, kl_loss): means over the batch, one z per image."""
-        mu, logvar, z = self.encoder(x, training=training)
-        x_hat = self.decoder(z, training=training)
+    def call(self, x: Any) -> Any:
+        """Encode, draw z and decode: x to x_hat, both (batch, 28, 28, 1); the loss is added on the way."""
+        mu, logvar, z = self.encoder(x)
+        x_hat = self.decoder(z)
         recon_loss = ops.mean(reconstruction_loss(x, x_hat, self.likelihood))
         kl_loss = ops.mean(kl_divergence(mu, logvar))
-        return recon_loss + self.beta * kl_loss, recon_loss, kl_loss
-
-    def train_step(self, x: Any) -> dict[str, Any]:
-        with tf.GradientTape() as tape:
-            losses = self.losses_on(x, training=True)
-            # tf.distribute adds the replicas' gradients up, so each contributes its share of the mean.
-            share = losses[0] / tf.distribute.get_strategy().num_replicas_in_sync
-        gradients = tape.gradient(share, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._track(losses, x)
-
-    def test_step(self, x: Any) -> dict[str, Any]:
-        return self._track(self.losses_on(x), x)
-
-    def _track(self, losses: Sequence[Any], x: Any) -> dict[str, Any]:
-        for tracker, value in zip(self.trackers, losses, strict=True):
+        loss = recon_loss + self.beta * kl_loss
+        self.add_loss(loss)
+        for tracker, value in zip(self.trackers, (loss, recon_loss, kl_loss), strict=True):
             # Weighted, so that a short last batch counts for what it holds.
             tracker.update_state(value, sample_weight=ops.shape(x)[0])
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return x_hat
+
+    def compute_loss(self, *_: Any, **__: Any) -> Any:
+        """Return the loss that `call` has added, as Keras descends it."""
+        # tf.distribute adds the devices' gradients up, so each contributes its share of the mean.
+        return self.losses[0] / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the means since the epoch began, by name."""
+        means = super().get_metrics_result()
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras takes the mean over the workers along an axis, which a scalar does not have.
+            means = {name: ops.reshape(mean, (1,)) for name, mean in means.items()}
+        return means
 
 
 def build_vae(
@@ -310,13 +305,15 @@ def build_vae(
     Raises:
         ValueError: `latent_dim` below 1, an unknown likelihood, or a negative beta.
     """
-    return VAE(
+    vae = VAE(
         build_encoder(latent_dim, seed=seed, **encoder or {}),
         build_decoder(latent_dim, seed=seed, **decoder or {}),
         likelihood,
         beta,
         name="vae",
     )
+    vae.compile(jit_compile=False)  # so that evaluate() works; fit() compiles anew
+    return vae
 
 
 # The network of the well-known tutorials, as arguments of build_vae, to compare with.
@@ -334,11 +331,21 @@ TUTORIAL: dict[str, Any] = {
 
 # --------------------------------------------------------------------------------------------------- training
 
-EPOCHS = 15
+EPOCHS = PARAMETERS["EPOCHS"]
 BATCH_SIZE = 128
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 1.2e-2  # the largest step size, at the end of the warm-up
+WARMUP = 0.15  # the share of all steps in which the step size grows
 
 History = dict[str, list[float]]
+LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
+
+
+def course_schedule(
+    steps: int, peak: float = LEARNING_RATE, warmup: float = WARMUP
+) -> keras.optimizers.schedules.CosineDecay:
+    """Return a step size that grows linearly from 0 to `peak`, then falls to 0 along a cosine, in `steps` steps."""
+    first = round(warmup * steps)
+    return keras.optimizers.schedules.CosineDecay(0.0, steps - first, warmup_target=peak, warmup_steps=first)
 
 
 class Progress(keras.callbacks.Callback):
@@ -351,6 +358,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.line is None:
             return
+        logs = {name: float(np.squeeze(value)) for name, value in (logs or {}).items()}
         text = f"epoch {epoch + 1} of {self.params['epochs']}: loss {logs['loss']:.2f}"
         if "val_loss" in logs:
             text += f", held-out loss {logs['val_loss']:.2f}"
@@ -363,31 +371,36 @@ def fit(
     x_val: np.ndarray | None = None,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
-    learning_rate: float = LEARNING_RATE,
+    learning_rate: LearningRate | None = None,
     seed: int = SEED,
-    constant: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> History:
-    """Train `vae` with Adam and a learning rate that falls to zero along a cosine; return a row per epoch by name.
+    """Train `vae` with Adam and return its history, a row per epoch by name.
 
-    `constant` keeps the learning rate where it starts, as the tutorials do.
+    `learning_rate` is a constant step size, or a schedule of Keras; without one it is `course_schedule`, stretched over
+    this training. `seed` orders the batches; the caller's random state in Python and NumPy stays as it was.
 
     The history holds loss, recon_loss and kl_loss on `x_train`, each averaged while the epoch ran, and val_… of the
     same after it on `x_val`; all in nats per image.
 
     Raises:
-        TypeError, ValueError: images that `check_images` refuses.
+        TypeError, ValueError: images that `check_images` refuses, or settings out of range.
     """
     check_images(x_train, "x_train")
     validation = None if x_val is None else (check_images(x_val, "x_val"),)
-    steps = epochs * -(-len(x_train) // batch_size)
-    rate = learning_rate if constant else keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    epochs, batch_size = _at_least_one("epochs", epochs), _at_least_one("batch_size", batch_size)
+    if isinstance(learning_rate, numbers.Real) and 0 < learning_rate < float("inf"):
+        learning_rate = float(learning_rate)
+    elif not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule | None):
+        raise ValueError(f"learning_rate must be a number above 0 or a schedule, but is {learning_rate!r}.")
+    if learning_rate is None:
+        learning_rate = course_schedule(epochs * -(-len(x_train) // batch_size))
     # Left alone, Keras decides by the machine whether XLA compiles the step; we want the same everywhere.
-    vae.compile(optimizer=keras.optimizers.Adam(rate), jit_compile=False)
+    vae.compile(optimizer=keras.optimizers.Adam(learning_rate), jit_compile=False)
     # Adam's variables, made here and not inside the first step, spare a second tracing of it.
     vae.optimizer.build(vae.trainable_variables)
-    set_seed(seed)
-    return vae.fit(
+    tf.random.set_seed(_integer(_rng(seed, "batches")))
+    history = vae.fit(
         x_train,
         epochs=epochs,
         batch_size=batch_size,
@@ -396,25 +409,74 @@ def fit(
         callbacks=[Progress(), *callbacks],
         verbose=0,
     ).history
+    return {name: [float(np.squeeze(value)) for value in row] for name, row in history.items()}
 
 
+def _bytecode(part: Any) -> str:
+    part = getattr(part, "fget", part)
+    part = getattr(part, "__code__", part)
+    if isinstance(part, type):
+        return repr(sorted((name, _bytecode(method)) for name, method in vars(part).items() if callable(method)))
+    if not isinstance(part, CodeType):
+        return repr(part)
+    return repr((part.co_code, part.co_names, [_bytecode(constant) for constant in part.co_consts]))
+
+
+@cache
 def _source(part: Callable | type) -> str:
-    """Return the source of a function or class; where there is none, as for one typed at a prompt, its bytecode."""
+    """Return the code of a function or class without comments and docstrings; where it has no text, its bytecode.
+
+    Read once, when this module is imported: an edited file counts from the next start of the kernel on, as for Python.
+    """
     try:
-        return inspect.getsource(part)
-    except (OSError, TypeError):
-        return part.__code__.co_code.hex() if hasattr(part, "__code__") else repr(part)
+        if part.__name__ == "<lambda>":  # its line holds more than the lambda
+            return _bytecode(part)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
+    except (OSError, TypeError, SyntaxError):
+        return _bytecode(part)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting in one way of writing: 1, 1.0 and np.int64(1) alike, a schedule as its numbers."""
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return [_source(type(value)), _plain(value.get_config())]
+    if callable(value):
+        return _source(value)
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
+
+
+def _code() -> tuple[Callable | type, ...]:
+    """Return what trains, looked up anew, so that a function put in its place counts."""
+    parts = (_integer, _rng, _guard, Sampling, build_encoder, build_decoder, reconstruction_loss, kl_divergence, VAE)
+    return (*parts, build_vae, course_schedule, fit)
+
+
+for _part in _code():
+    _source(_part)
+
+
+def _with_defaults(function: Callable, given: dict[str, Any]) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()} | given
 
 
 def _cache_key(settings: dict[str, Any], x_train: np.ndarray, x_val: np.ndarray | None) -> str:
-    """Digest of what changes the result: settings, data, versions, device, source of model, loss and training."""
-    source = (Sampling, _initializers, build_encoder, build_decoder, reconstruction_loss, kl_divergence, VAE, build_vae)
+    """Digest of what changes the result: settings, data, versions, device, code of model, loss and training."""
+    for part, build in (("encoder", build_encoder), ("decoder", build_decoder)):
+        settings = settings | {part: _with_defaults(build, settings[part] or {})}
     parts = {
-        "settings": settings,
-        "data": [array_digest(x) for x in (x_train, x_val) if x is not None],
-        "versions": [tf.__version__, keras.__version__, np.__version__, choose_device()],
-        "constants": [LOGVAR_MIN, LOGVAR_MAX, CLIP],
-        "source": [_source(part) for part in (*source, fit, set_seed, _guard)],
+        "settings": _plain(settings),
+        "data": [None if x is None else array_digest(x) for x in (x_train, x_val)],
+        "versions": [tf.__version__, keras.__version__, np.__version__, choose_device()[:3]],
+        "constants": [_PARTS, LOGVAR_MIN, LOGVAR_MAX, CLIP, WARMUP, LEARNING_RATE],
+        "code": [_source(part) for part in _code()],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -425,10 +487,10 @@ def train_or_load(
     *,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
-    learning_rate: float = LEARNING_RATE,
+    learning_rate: LearningRate | None = None,
     seed: int = SEED,
     retrain: bool = False,
-    cache_dir: Path = CACHE_DIR,
+    cache_dir: Path | None = None,
     **model: Any,
 ) -> tuple[VAE, History]:
     """Return `(vae, history)`: trained earlier with these very settings and loaded, or trained now and saved.
@@ -436,29 +498,35 @@ def train_or_load(
     `model` are arguments of `build_vae`. The file's name depends on everything that changes the result, so an edited
     loss or network is never answered with old weights. Trained or loaded, the model returned draws the same z next.
     A file that cannot be read is set aside; a folder that cannot be written costs the saving, not the model.
+    `cache_dir` is the folder `trained`, or what the environment variable VAE_TRAINED names.
 
     Raises:
-        TypeError, ValueError: bad images, or settings that `build_vae` refuses; nothing is written then.
+        TypeError, ValueError: bad images, or settings that `build_vae` or `fit` refuses; nothing is written then.
     """
     check_images(x_train, "x_train")
-    settings = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed, **model}
-    path = Path(cache_dir) / f"vae-{_cache_key(settings, x_train, x_val)}.npz"
+    training = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     vae = build_vae(seed=seed, **model)
-    vae.compile(jit_compile=False)  # so that evaluate() works; fit() compiles anew
+    settings = _with_defaults(build_vae, model) | training | {"seed": seed}
+    path = Path(cache_dir or machine.cache_dir()) / f"vae-{_cache_key(settings, x_train, x_val)}.npz"
+    in_words = f"{vae.likelihood}, {vae.encoder.output_shape[0][1]} latents, beta {vae.beta:g}, "
+    in_words += f"{epochs} epochs on {len(x_train):,} images, seed {seed}"
     if path.exists() and not retrain:
         try:
             arrays = machine.load_arrays(path)
             history = json.loads(str(arrays.pop("history")))
             vae.set_weights([arrays[name] for name in sorted(arrays)])
-            print(f"Loaded {path.name}, trained earlier with these settings.")
+            print(f"Loaded the model trained earlier: {in_words}.")
             return vae, history
         except (ValueError, KeyError) as error:
             print(f"{path.name} is damaged or holds another model ({error}).")
-            print(f"It is kept as {machine.set_aside(path).name}. Training again.")
-    print(f"Training on {len(x_train):,} images for {epochs} epochs …")
+            try:
+                print(f"It is kept as {machine.set_aside(path).name}. Training again.")
+            except OSError as refusal:
+                print(f"It cannot be renamed ({refusal.strerror}). Training again.")
+    print(f"Training: {in_words} …")
     trained = build_vae(seed=seed, **model)
     history = fit(trained, x_train, x_val, epochs, batch_size, learning_rate, seed)
-    arrays = {f"weight_{i:02}": w for i, w in enumerate(trained.get_weights())}
+    arrays = {f"weight_{i:04}": w for i, w in enumerate(trained.get_weights())}
     try:
         machine.save_arrays(path, arrays | {"history": np.array(json.dumps(history))})
     except OSError as error:
@@ -470,58 +538,81 @@ def train_or_load(
 # ---------------------------------------------------------------------------------------------------- looking
 
 
-def encode(vae: VAE, x: np.ndarray, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return `(mu, logvar, z)` of images (N, 28, 28, 1) as arrays (N, d); z is one draw each."""
-    check_images(x)
-    batches = [vae.encoder(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-    return tuple(np.concatenate(parts) for parts in zip(*batches, strict=True))
+def _in_batches(network: Callable, inputs: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Return the outputs of `network` as a list of arrays, one call for each batch."""
+    parts = [network(inputs[i : i + batch_size]) for i in range(0, len(inputs), batch_size)]
+    parts = [part if isinstance(part, list | tuple) else [part] for part in parts]
+    return [np.concatenate([np.asarray(array) for array in output]) for output in zip(*parts, strict=True)]
 
 
-def decode(vae: VAE, z: np.ndarray, batch_size: int = 1000) -> np.ndarray:
-    """Return the images x_hat (N, 28, 28, 1) of codes z (N, d)."""
+def encode(model: Any, x: np.ndarray, batch_size: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+    """Return `(mu, logvar)` of images (N, 28, 28, 1) as arrays (N, d): no draw, so every call gives the same.
+
+    `model` is a VAE, or any encoder, a function included, that returns `[mu, logvar]`, `[mu, logvar, z]` or, as a plain
+    autoencoder does, codes alone: their variance is 0, so their logvar is minus infinity.
+    """
+    outputs = _in_batches(getattr(model, "encoder", model), check_images(x), batch_size)
+    return (outputs[0], outputs[1]) if len(outputs) > 1 else (outputs[0], np.full_like(outputs[0], -np.inf))
+
+
+def sample(mu: np.ndarray, logvar: np.ndarray, seed: int = SEED) -> np.ndarray:
+    """Return one draw z ~ N(mu, diag(exp(logvar))) for each row: (N, d) twice to (N, d). Equal seeds, equal draws."""
+    eps = _rng(seed, "draws").standard_normal(np.shape(mu)).astype("float32")
+    return np.asarray(mu) + np.exp(0.5 * np.asarray(logvar)) * eps
+
+
+def decode(model: Any, z: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+    """Return the images x_hat (..., 28, 28, 1) of codes z (..., d); `model` is a VAE, or any decoder."""
     z = np.asarray(z, "float32")
-    return np.concatenate([vae.decoder(z[i : i + batch_size]) for i in range(0, len(z), batch_size)])
+    (x_hat,) = _in_batches(getattr(model, "decoder", model), z.reshape(-1, z.shape[-1]), batch_size)
+    return x_hat.reshape(*z.shape[:-1], *x_hat.shape[1:])
 
 
-# ------------------------------------------------------------------------------------------------------ plots
+def reconstruct(model: Any, x: np.ndarray, seed: int | None = None) -> np.ndarray:
+    """Return x_hat (N, 28, 28, 1) of images, decoded from mu; with a `seed`, from one draw z for each image."""
+    mu, logvar = encode(model, x)
+    return decode(model, mu if seed is None else sample(mu, logvar, seed))
 
 
-def plot_image_grid(
-    images: np.ndarray, titles: Sequence[str] = (), columns: int = 5, size: float = 1.6, suptitle: str = ""
-) -> Figure:
-    """Plot images (N, 28, 28, 1) in rows of `columns`, grey from 0 (black) to 1 (white), each under its title."""
-    rows = -(-len(images) // columns)
-    title_room = 0.3 if len(titles) else 0.05
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, (size + title_room) * rows), squeeze=False, layout="constrained"
-    )
-    for ax in axes.ravel():
-        ax.axis("off")
-    for ax, image in zip(axes.ravel(), images, strict=False):
-        ax.imshow(image.squeeze(), vmin=0, vmax=1)
-    for ax, title in zip(axes.ravel(), titles, strict=False):
-        ax.set_title(title)
-    if suptitle:
-        fig.suptitle(suptitle)
-    return fig
+def evaluate(vae: VAE, x: np.ndarray, seed: int = SEED) -> dict[str, float]:
+    """Return loss, recon_loss and kl_loss, means over the images in nats per image, with one seeded z for each."""
+    mu, logvar = encode(vae, x)
+    x_hat = decode(vae, sample(mu, logvar, seed))
+    recon_loss = float(np.mean(reconstruction_loss(x, x_hat, vae.likelihood)))
+    kl_loss = float(np.mean(kl_divergence(mu, logvar)))
+    return {"loss": recon_loss + vae.beta * kl_loss, "recon_loss": recon_loss, "kl_loss": kl_loss}
 
 
-def plot_one_per_class(x: np.ndarray, y: np.ndarray, seed: int = SEED) -> Figure:
-    """Plot one random image of each class, 2×5, titled with the class names."""
-    rng = np.random.default_rng(seed)
-    picked = [rng.choice(np.flatnonzero(y == c)) for c in range(len(CLASS_NAMES))]
-    return plot_image_grid(x[picked], CLASS_NAMES, suptitle="Fashion-MNIST: one random training image per class")
+def latent_grid(
+    n: int = 15, latent_dim: int = 2, dims: tuple[int, int] = (0, 1), limit: float | None = None
+) -> np.ndarray:
+    """Return codes (n, n, latent_dim) over the plane of two latents, `dims`; the other latents are 0.
+
+    Row 0 is the top: its second coordinate is the largest. Without `limit` the coordinates are the prior's quantiles
+    (i + 1/2) / n, so that each cell holds as much of the prior; with it they run linearly from -limit to limit. For
+    one latent, the n * n codes are read row by row.
+    """
+    count = _at_least_one("n", n) if latent_dim > 1 else n * n
+    if limit is None:
+        at = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
+    else:
+        at = np.linspace(-limit, limit, count)
+    if latent_dim == 1:
+        return at.astype("float32").reshape(n, n, 1)
+    z = np.zeros((n, n, latent_dim), "float32")
+    z[..., dims[0]], z[..., dims[1]] = at, at[::-1, None]
+    return z
 
 
-def plot_history(history: History) -> Figure:
-    """Plot loss, recon_loss and kl_loss against the epoch: training solid, held-out dashed, nats per image."""
-    fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
-    for ax, name in zip(axes, ("loss", "recon_loss", "kl_loss"), strict=True):
-        epochs = np.arange(1, len(history[name]) + 1)
-        ax.plot(epochs, history[name], "-o", ms=4, color="#332288", label="training images")
-        if f"val_{name}" in history:
-            ax.plot(epochs, history[f"val_{name}"], "--s", ms=4, color="#CC6677", label="held-out images")
-        ax.set(title=name, xlabel="epoch")
-    axes[0].set_ylabel("nats per image")
-    axes[0].legend()
-    return fig
+def uncertainty_maps(model: Any, x: np.ndarray, draws: int = 64, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance over `draws` decodes of each image, one z each: (N, 28, 28, 1) twice.
+
+    The variance is the unbiased one (divided by draws - 1). It says how much the decoded images differ, not how much a
+    pixel's likelihood spreads around each of them.
+    """
+    if _at_least_one("draws", draws) < 2:
+        raise ValueError("draws must be at least 2: one decode has no variance.")
+    mu, logvar = encode(model, x)
+    spread = np.broadcast_to(mu, (draws, *mu.shape)), np.broadcast_to(logvar, (draws, *mu.shape))
+    x_hat = decode(model, sample(*spread, seed))
+    return x_hat.mean(axis=0), x_hat.var(axis=0, ddof=1)

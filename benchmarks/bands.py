@@ -283,7 +283,7 @@ def uncertainty(vh, vae, s: SimpleNamespace) -> dict[str, float]:
 
 def short(seed: int) -> dict[str, float]:
     """Train on 1,500 images with four weights of the KL; return the numbers of section 4.3.5."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x_train, _), (x_test, _) = vh.load_fashion_mnist()
     few, held_out = x_train[:1500], x_test[:1000]
@@ -326,7 +326,7 @@ def short(seed: int) -> dict[str, float]:
 
 def curves(seed: int) -> dict[str, float]:
     """Train or load the course's model, and train on 100 images; return the numbers of section 4.3.6."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x_train, _), (x_test, _) = vh.load_fashion_mnist()
     untrained, start_recon, start_kl = (float(v) for v in vh.build_vae(seed=seed).losses_on(x_test[:1000]))
@@ -364,7 +364,7 @@ def curves(seed: int) -> dict[str, float]:
 
 def model(seed: int) -> dict[str, float]:
     """Train the course's model with `seed`, or load it; return the numbers of sections 4.3.7 to 4.3.10."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x_train, y_train), (x_test, y_test) = vh.load_fashion_mnist()
     vae, _ = vh.train_or_load(x_train, x_test, seed=seed, cache_dir=ROOT / "build" / "seeds")

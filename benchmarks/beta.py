@@ -38,7 +38,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 def train(vae, x, epochs: int, seed: int, anneal: float = 0.0, learning_rate: float = 0.0) -> None:
     """Train `vae`; beta grows along a straight line during the first `anneal` epochs. No rate: the course's."""
     import keras
-    import vae_helpers as vh
+    import old_helpers as vh
 
     class Anneal(keras.callbacks.Callback):
         """Set beta before every step."""
@@ -58,7 +58,7 @@ def train(vae, x, epochs: int, seed: int, anneal: float = 0.0, learning_rate: fl
 
 def score(vae, x, eps: np.ndarray) -> dict[str, Any]:
     """Return recon_loss and kl_loss in nats, and of each latent its KL and the variance of its mu over the images."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     rows = []
     for i in range(0, len(x), 1000):
@@ -87,7 +87,7 @@ def pack(images) -> str:
 def curve_job(job: tuple[float, bool, int]) -> dict[str, Any]:
     """Train one beta with one seed; the first seed also keeps reconstructions and prior samples as pictures."""
     beta, annealed, seed = job
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x, _), (x_test, y_test) = vh.load_fashion_mnist()
     vae = vh.build_vae(seed=seed, beta=beta)
@@ -107,7 +107,7 @@ def collapse_job(job: tuple[str, int]) -> dict[str, Any]:
     """Train the tutorial's network with one change and one seed; count the units of its Dense 16 that are dead."""
     name, seed = job
     import keras
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x, _), (x_test, _) = vh.load_fashion_mnist()
     change = CHANGES[name]

@@ -51,6 +51,7 @@ def peak_gb() -> float:
 
 
 def _one_thread() -> None:
+    import vae_helpers  # noqa: F401  TensorFlow without its log
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -44,7 +44,7 @@ OFF = -1e4  # stands for the log-likelihood outside the disc
 
 def load(seed):
     """Return the model of this seed, its images and their binarised versions."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     (x_train, _), (x_test, _) = vh.load_fashion_mnist()
     vae, _ = vh.train_or_load(x_train, x_test, seed=seed, cache_dir=ROOT / "build" / "seeds")
@@ -206,7 +206,7 @@ def refine(square, steps=200):
     import keras
     import tensorflow as tf
 
-    import vae_helpers as vh
+    import old_helpers as vh
 
     half, count = STEP / 2, len(square)
     n = (square.shape[1] - 1) // 2
@@ -274,7 +274,7 @@ def split(images, square, elbo, noise, log_p, decode, rng):
 
 def measure(seed):
     """Measure everything for one seed."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     vae, x_test, binary = load(seed)
     decode = decoder_of(vae)

@@ -12,7 +12,7 @@ from statistics import median
 from common import ROOT as ROOT
 from common import write_results
 
-import vae_helpers as vh
+import old_helpers as vh
 
 import numpy as np
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from common import SEEDS, read_results, run_jobs, write_results
 
-import vae_helpers as vh
+import old_helpers as vh
 
 import keras
 import numpy as np

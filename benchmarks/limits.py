@@ -28,7 +28,7 @@ KEPT = 24  # samples that are kept as pictures, of the first seed and d = 32 onl
 
 def plain_autoencoder(latent_dim: int = 2, seed: int = 42):
     """Return the autoencoder of section 4.3.14: it decodes mu, draws nothing, and pays no KL."""
-    import vae_helpers as vh
+    import old_helpers as vh
     from keras import ops
 
     class Autoencoder(vh.VAE):
@@ -95,7 +95,7 @@ def odd_inputs(x_test, rng):
 
 def log_evidence_on_grid(vae):
     """Return a function that gives log p(b) of binary images (N, 28, 28, 1) by a sum over the plane, steps of 0.1."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     import numpy as np
 
@@ -118,7 +118,7 @@ def log_evidence_on_grid(vae):
 
 def scores(vae, x_test, rng):
     """Return negative ELBO, -log p and floor of binarised images by kind, nats, and the share of clothes worse."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     import numpy as np
 
@@ -140,7 +140,7 @@ def scores(vae, x_test, rng):
 
 def measure(job):
     """Train one setting with one seed and return its numbers."""
-    import vae_helpers as vh
+    import old_helpers as vh
 
     import numpy as np
 

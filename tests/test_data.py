@@ -87,6 +87,19 @@ def test_bundle_and_originals_are_bit_identical_where_they_overlap(originals):
         np.testing.assert_array_equal(a, b)
 
 
+def test_the_raw_bytes_are_all_there_is_on_this_machine_without_a_download(nothing_here):
+    nothing_here(AssertionError("a download that nobody asked for"))
+    (x, y), (x_test, _) = fashion_mnist.load_bytes()
+    assert x.shape == x_test.shape == (10_000, 28, 28)
+    assert x.dtype == y.dtype == np.uint8
+
+
+def test_the_raw_bytes_of_the_original_files_come_as_keras_gives_them(originals):
+    (x, y), (x_test, y_test) = fashion_mnist.load_bytes()
+    assert (x.shape, y.shape) == ((60_000, 28, 28), (60_000,))
+    assert (x_test.shape, y_test.shape) == ((10_000, 28, 28), (10_000,))
+
+
 def test_the_bundle_is_made_anew_byte_for_byte(originals, tmp_path):
     from make_data_bundle import write_bundle
 

@@ -131,7 +131,7 @@ def test_a_gpu_that_computes_correctly_is_used_and_tested_once(mac, monkeypatch)
 @pytest.mark.parametrize("wanted", ["auto", "gpu"])
 def test_a_gpu_that_is_wrong_or_ends_its_process_means_the_cpu_and_a_sentence(mac, prints, wanted):
     mac["prints"] = prints
-    assert machine.choose_device(wanted).startswith("CPU, for the GPU computes wrongly")
+    assert machine.choose_device(wanted).startswith("CPU, for the GPU failed its test")
     assert mac["visible"] == []
 
 
@@ -203,7 +203,7 @@ def all_nodes(graph):
 @pytest.mark.parametrize("settings", [{}, vh.TUTORIAL])
 def test_a_macs_graphs_have_no_relu_on_a_bias_add(settings):
     vae = vh.build_vae(**settings)
-    step = tf.function(lambda x: vae.losses_on(x, training=True), jit_compile=False)
+    step = tf.function(lambda x: vae(x), jit_compile=False)
     graph = step.get_concrete_function(tf.zeros((4, 28, 28, 1))).graph
     for nodes in all_nodes(graph):
         kinds = {node.name: node.op for node in nodes}
@@ -228,7 +228,8 @@ SOURCES = [*sorted(ROOT.glob("*.py")), *sorted((ROOT / "notebooks").glob("*.ipyn
 def test_tensorflow_draws_nothing_but_normal_floats_from_a_seed_generator(path):
     for node in ast.walk(ast.parse(code_of(path))):
         dotted = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
-        assert not dotted.startswith("tf.random"), f"{dotted}: broken on Metal; draw with NumPy or keras.random.normal"
+        if match := re.fullmatch(r"tf\.random\.(\w+)", dotted):
+            assert match[1] == "set_seed", f"{dotted}: broken on Metal; draw with NumPy or keras.random.normal"
         if match := re.fullmatch(r"(?:keras|ops)\.random\.(\w+)", dotted):
             assert match[1] in ALLOWED_RANDOM, f"{dotted}: on Metal only float normals are right"
         if isinstance(node, ast.keyword) and node.arg == "jit_compile":
@@ -351,6 +352,7 @@ import keras, numpy as np, tensorflow as tf
 import vae_helpers as vh
 # z = mu: the replicas draw noise of their own, and without it both must do the same.
 vh.Sampling.call = lambda self, inputs: 1.0 * inputs[0]
+vh.sample = lambda mu, logvar, seed: mu
 x = vh.load_fashion_mnist()[0][0][:256]
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -360,7 +362,7 @@ def one_step_of_plain_descent():
     before = vae.get_weights()
     vae.compile(optimizer=keras.optimizers.SGD(1e-3), jit_compile=False)
     loss = vae.fit(x, batch_size=256, shuffle=False, verbose=0).history["loss"][0]
-    first_half = float(vh.build_vae().losses_on(x[:128])[0])
+    first_half = vh.evaluate(vh.build_vae(), x[:128])["loss"]
     return loss, first_half, [float(np.sum((new - old) ** 2)) for new, old in zip(vae.get_weights(), before)]
 
 single = one_step_of_plain_descent(), vh.fit(vh.build_vae(), x, x[:130], epochs=2)

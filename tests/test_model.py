@@ -1,6 +1,8 @@
 """What the model, its loss and its training promise, against NumPy and against their own contract."""
 
 import json
+import math
+import random
 import subprocess
 import sys
 
@@ -149,13 +151,27 @@ def test_the_image_shrinks_to_7_by_7_and_grows_back():
     assert up == [(14, 14), (28, 28)]
 
 
-def test_the_seed_alone_decides_the_weights():
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_the_seed_alone_decides_the_weights_of_each_part(part):
     keras.utils.set_random_seed(1)
-    first = vh.build_vae(seed=7).get_weights()
+    first = getattr(vh.build_vae(seed=7), part).get_weights()
     keras.utils.set_random_seed(2)
-    second, third = vh.build_vae(seed=7).get_weights(), vh.build_vae(seed=8).get_weights()
+    second, third = (getattr(vh.build_vae(seed=seed), part).get_weights() for seed in (7, 8))
     assert all((a == b).all() for a, b in zip(first, second, strict=True))
-    assert any((a != b).any() for a, b in zip(first, third, strict=True))
+    assert all((a != b).any() for a, b in zip(first, third, strict=True) if a.any())
+
+
+def test_the_seed_of_a_vae_decides_the_draws_of_its_sampling_layer():
+    zeros = np.zeros((4, 2), "float32")
+    draws = [np.asarray(vh.build_vae(seed=s).encoder.get_layer("z")([zeros, zeros])) for s in (7, 7, 8)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).all()
+
+
+def test_no_two_parts_of_any_two_models_share_a_stream_of_random_numbers():
+    """Seeds that are sums, as seed + 2, meet: the decoder of one seed then starts like the encoder of another."""
+    first = [vh._integer(vh._rng(seed, part)) for seed in range(50) for part in vh._PARTS]
+    assert len(set(first)) == len(first)
 
 
 def test_every_layer_draws_weights_of_its_own():
@@ -173,17 +189,98 @@ def test_the_encoder_gives_mu_then_logvar_then_a_draw_around_mu(x):
     np.testing.assert_allclose(z, mu, atol=1e-3)
 
 
+# -------------------------------------------------------------------------------------------------- looking
+
+
 def test_encode_and_decode_answer_for_every_image_of_a_short_last_batch(x):
     vae = small_vae()
-    mu, logvar, z = vh.encode(vae, x, batch_size=128)
+    mu, logvar = vh.encode(vae, x, batch_size=128)
     for ours, model in zip((mu, logvar), vae.encoder(x), strict=False):
         np.testing.assert_allclose(ours, model, atol=1e-5)
-    assert z.shape == (300, 2)
-    np.testing.assert_allclose(vh.decode(vae, z, batch_size=128), vae.decoder(z), atol=1e-5)
+    assert mu.shape == (300, 2)
+    np.testing.assert_allclose(vh.decode(vae, mu, batch_size=128), vae.decoder(mu), atol=1e-5)
 
 
-def test_no_two_classes_share_a_colour():
-    assert len(set(vh.CLASS_COLORS)) == len(vh.CLASS_NAMES) == 10
+def test_running_a_line_twice_gives_the_same_numbers(x):
+    vae = small_vae()
+    mu, logvar = vh.encode(vae, x)
+    for look in (
+        lambda: vh.encode(vae, x)[0],
+        lambda: vh.sample(mu, logvar, seed=3),
+        lambda: vh.reconstruct(vae, x, seed=3),
+        lambda: vh.uncertainty_maps(vae, x[:2], draws=8)[1],
+        lambda: [vh.evaluate(vae, x)["loss"]],
+    ):
+        np.testing.assert_array_equal(look(), look())
+
+
+def test_a_sample_has_the_mean_and_the_standard_deviation_it_is_told():
+    mu, logvar = np.full((100_000, 2), 1.5), np.full((100_000, 2), -2.0)
+    z = vh.sample(mu, logvar, seed=1)
+    np.testing.assert_allclose(z.mean(axis=0), 1.5, atol=4 * np.exp(-1) / np.sqrt(len(z)))
+    np.testing.assert_allclose(z.std(axis=0), np.exp(-1), atol=4 * np.exp(-1) / np.sqrt(2 * len(z)))
+    assert abs(np.corrcoef(z.T)[0, 1]) < 4 / np.sqrt(len(z))
+    assert (vh.sample(mu, logvar, seed=2) != z).all()
+
+
+def test_reconstruct_decodes_mu_without_a_seed_and_a_draw_with_one(x):
+    vae = small_vae()
+    mu, logvar = vh.encode(vae, x[:5])
+    np.testing.assert_array_equal(vh.reconstruct(vae, x[:5]), vh.decode(vae, mu))
+    np.testing.assert_array_equal(vh.reconstruct(vae, x[:5], seed=1), vh.decode(vae, vh.sample(mu, logvar, 1)))
+
+
+@pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
+def test_evaluate_is_the_loss_that_keras_reports_with_other_draws(likelihood, x):
+    vae = small_vae(likelihood=likelihood, beta=3.0)
+    ours, keras_own = vh.evaluate(vae, x), vae.evaluate(x, verbose=0, return_dict=True)
+    assert ours["loss"] == pytest.approx(ours["recon_loss"] + 3 * ours["kl_loss"])
+    assert ours["kl_loss"] == pytest.approx(keras_own["kl_loss"], rel=1e-4)
+    assert ours["recon_loss"] == pytest.approx(keras_own["recon_loss"], rel=0.01)
+    assert ours["recon_loss"] != vh.evaluate(vae, x, seed=1)["recon_loss"], "z is drawn, not mu"
+
+
+def test_the_maps_are_mean_and_variance_over_the_draws_of_each_image_by_itself(x):
+    vae = small_vae()
+    mu, logvar = vh.encode(vae, x[:3])
+    mean, variance = vh.uncertainty_maps(vae, x[:3], draws=5, seed=2)
+    draws = vh.sample(np.stack([mu] * 5), np.stack([logvar] * 5), seed=2)
+    x_hat = np.stack([vh.decode(vae, z) for z in draws])
+    np.testing.assert_allclose(mean, x_hat.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(variance, ((x_hat - mean) ** 2).sum(axis=0) / 4, atol=1e-6)
+    with pytest.raises(ValueError, match="at least 2"):
+        vh.uncertainty_maps(vae, x[:3], draws=1)
+
+
+def test_the_grid_of_the_plane_has_z1_to_the_right_z2_upwards_and_equal_shares_of_the_prior():
+    z = vh.latent_grid(5)
+    assert z.shape == (5, 5, 2)
+    assert (np.diff(z[..., 0], axis=1) > 0).all()
+    assert (np.diff(z[..., 1], axis=0) < 0).all()
+    shares = [0.5 * (1 + math.erf(v / math.sqrt(2))) for v in z[0, :, 0]]
+    np.testing.assert_allclose(shares, [0.1, 0.3, 0.5, 0.7, 0.9], atol=1e-6)
+    np.testing.assert_allclose(vh.latent_grid(3, limit=2)[0, :, 0], [-2, 0, 2])
+
+
+def test_the_grid_serves_one_latent_and_many():
+    line = vh.latent_grid(3, latent_dim=1)
+    assert line.shape == (3, 3, 1)
+    assert (np.diff(line.ravel()) > 0).all()
+    many = vh.latent_grid(3, latent_dim=5, dims=(4, 1))
+    assert (np.diff(many[..., 4], axis=1) > 0).all()
+    assert (np.diff(many[..., 1], axis=0) < 0).all()
+    assert not many[..., [0, 2, 3]].any()
+
+
+def test_encoders_and_decoders_that_are_not_ours_are_looked_at_in_the_same_way(x):
+    plain = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    back = keras.Sequential([keras.Input((2,)), keras.layers.Dense(784), keras.layers.Reshape((28, 28, 1))])
+    codes, logvar = vh.encode(plain, x)
+    np.testing.assert_allclose(codes, plain(x), atol=1e-5)
+    np.testing.assert_array_equal(vh.sample(codes, logvar), codes)
+    assert vh.decode(back, codes).shape == (300, 28, 28, 1)
+    two = vh.encode(lambda images: (plain(images), 0 * plain(images)), x)
+    np.testing.assert_array_equal(two[1], 0)
 
 
 def test_client_code_of_the_keras_tutorial_runs_on_our_model(x):
@@ -215,7 +312,7 @@ def test_the_reported_loss_is_the_mean_over_images(x):
     vae = small_vae()
     vae.compile(jit_compile=False)
     reported = vae.evaluate(x, batch_size=128, verbose=0, return_dict=True)["kl_loss"]
-    mu, logvar, _ = vh.encode(vae, x)
+    mu, logvar = vh.encode(vae, x)
     assert reported == pytest.approx(numpy_kl(mu, logvar).mean(), rel=1e-4)
 
 
@@ -225,9 +322,48 @@ def test_validation_draws_z_and_does_not_use_mu(x):
     assert vae.evaluate(x, verbose=0) != vae.evaluate(x, verbose=0)
 
 
+def test_the_step_size_grows_to_its_peak_and_falls_to_zero():
+    schedule = vh.course_schedule(100, peak=0.5)
+    sizes = np.array([float(schedule(t)) for t in range(101)])
+    warmup = round(100 * vh.WARMUP)
+    np.testing.assert_allclose(sizes[: warmup + 1], 0.5 * np.arange(warmup + 1) / warmup, atol=1e-6)
+    np.testing.assert_allclose(sizes[warmup:], 0.25 * (1 + np.cos(np.pi * np.linspace(0, 1, 101 - warmup))), atol=1e-6)
+
+
+class StepSizes(keras.callbacks.Callback):
+    """Keep the step size before every step."""
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(float(self.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize("given", [None, 2e-3, keras.optimizers.schedules.ExponentialDecay(1e-2, 1, 0.5)])
+def test_fit_steps_as_it_is_told_and_else_along_the_course_schedule(given, x):
+    steps = StepSizes()
+    vh.fit(small_vae(), x, epochs=2, learning_rate=given, callbacks=[steps])
+    rate = vh.course_schedule(6) if given is None else given
+    expected = [rate if isinstance(rate, float) else float(rate(t)) for t in range(6)]
+    np.testing.assert_allclose(steps.seen, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_the_course_trains_eight_epochs_in_batches_of_128_up_to_a_step_of_12e_3():
+    assert (vh.EPOCHS, vh.BATCH_SIZE, vh.LEARNING_RATE) == (8, 128, 1.2e-2)
+
+
+def test_fit_leaves_the_callers_random_numbers_as_they_were(x):
+    random.seed(1), np.random.seed(1)
+    expected = random.random(), np.random.random()
+    random.seed(1), np.random.seed(1)
+    vh.fit(small_vae(), x, epochs=1)
+    assert (random.random(), np.random.random()) == expected
+
+
 def test_xla_is_off_and_training_lowers_the_loss(x):
     vae = small_vae()
-    history = vh.fit(vae, x, epochs=4)
+    history = vh.fit(vae, x, epochs=4, learning_rate=1e-3)
     assert vae.jit_compile is False
     assert history["loss"][-1] < history["loss"][0] - 10
 
@@ -253,9 +389,8 @@ def test_equal_seeds_give_the_same_history_to_the_last_bit_in_another_process(x)
 
 
 def train_small(x, folder, **settings):
-    return vh.train_or_load(
-        x, epochs=1, cache_dir=folder, encoder={"filters": (4, 4)}, decoder={"channels": 4}, **settings
-    )
+    small = {"epochs": 1, "encoder": {"filters": (4, 4)}, "decoder": {"channels": 4}}
+    return vh.train_or_load(x, cache_dir=folder, **small | settings)
 
 
 def test_a_second_call_loads_the_same_model_and_the_same_next_draw(x, tmp_path, capsys):
@@ -278,18 +413,129 @@ def no_training(monkeypatch):
     monkeypatch.setattr(vh, "fit", fit)
 
 
-def test_whatever_changes_the_result_changes_the_file(x, tmp_path, monkeypatch, no_training):
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"beta": 2.0},
+        {"seed": 1},
+        {"likelihood": "gaussian"},
+        {"latent_dim": 3},
+        {"epochs": 2},
+        {"batch_size": 64},
+        {"learning_rate": 1e-3},
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(1e-3, 10)},
+        {"x_val": "200"},
+        {"x_val": "100"},
+        {"encoder": {"filters": (4, 4), "units": (64,)}},
+        {"decoder": {"channels": 4, "activation": "relu"}},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_result_changes_the_file(changed, x, tmp_path, no_training):
+    changed = {name: x[: int(value)] if name == "x_val" else value for name, value in changed.items()}
     train_small(x, tmp_path)
-    for changed in ({"beta": 2.0}, {"seed": 1}, {"likelihood": "gaussian"}, {"latent_dim": 3}, {"learning_rate": 1e-3}):
-        train_small(x, tmp_path, **changed)
-    train_small(x[:256], tmp_path)
-    assert len(list(tmp_path.iterdir())) == 7
-    monkeypatch.setattr(vh, "kl_divergence", lambda mu, logvar: vh.ops.sum(mu**2, axis=1))
+    before = files(tmp_path)
+    train_small(x, tmp_path, **changed)
+    assert len(files(tmp_path) - before) == 1
+
+
+def test_other_images_or_another_order_are_another_file(x, tmp_path, no_training):
+    for images in (x, x[:256], x[::-1]):
+        train_small(images, tmp_path)
+    assert len(files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"beta": 1},
+        {"beta": 1.0},
+        {"beta": np.int64(1), "latent_dim": np.int32(2), "seed": np.uint8(vh.SEED)},
+        {"likelihood": "bernoulli"},
+        {"encoder": {"filters": [4, 4], "activation": "elu"}},
+        {"batch_size": np.int64(vh.BATCH_SIZE), "learning_rate": None},
+    ],
+    ids=str,
+)
+def test_equal_settings_written_differently_are_one_file(same, x, tmp_path, no_training):
     train_small(x, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 8, "an edited loss must not be answered with old weights"
-    monkeypatch.setattr(vh, "CLIP", 1e-3)
+    train_small(x, tmp_path, **same)
+    assert len(files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "edited"),
+    [
+        ("kl_divergence", lambda mu, logvar: vh.ops.sum(mu**2, axis=1)),
+        ("CLIP", 1e-3),
+        ("WARMUP", 0.5),
+        ("LEARNING_RATE", 1e-4),
+    ],
+)
+def test_an_edited_loss_or_constant_is_not_answered_with_old_weights(
+    name, edited, x, tmp_path, monkeypatch, no_training
+):
     train_small(x, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 9, "nor an edited constant"
+    monkeypatch.setattr(vh, name, edited)
+    train_small(x, tmp_path)
+    assert len(files(tmp_path)) == 2
+
+
+def test_other_held_out_images_or_numbers_of_a_schedule_are_another_file(x, tmp_path, no_training):
+    for held_out in (x[:100], x[100:200]):
+        train_small(x, tmp_path, x_val=held_out)
+    for peak in (1e-3, 2e-3):
+        train_small(x, tmp_path, learning_rate=keras.optimizers.schedules.CosineDecay(peak, 10))
+    assert len(files(tmp_path)) == 4
+
+
+def test_every_part_that_trains_is_in_the_key(x, tmp_path, monkeypatch, no_training):
+    parts, code = vh._code(), vh._source
+    trains = {"VAE", "Sampling", "kl_divergence", "reconstruction_loss", "build_encoder", "build_decoder", "build_vae"}
+    assert {part.__name__ for part in parts} >= trains | {"course_schedule"}
+    for edited in parts:
+        monkeypatch.setattr(vh, "_source", lambda p, edited=edited: code(p) + (" edited" if p is edited else ""))
+        train_small(x, tmp_path)
+    assert len(files(tmp_path)) == len(parts)
+
+
+def test_comments_and_docstrings_are_not_part_of_the_code_that_trains():
+    def one(x):
+        """Say something."""
+        return x + 1  # because
+
+    def two(x):
+        """Say something else."""
+        return x + 1
+
+    assert vh._source(one).replace("one", "two") == vh._source(two)
+    assert vh._source(lambda x: x + 1) != vh._source(lambda x: x + 2)
+    assert vh._source(lambda x: 0.5 * x) == vh._source(lambda x: 0.5 * x)
+
+
+def test_the_device_counts_as_cpu_or_gpu_and_not_as_a_sentence(x, tmp_path, monkeypatch, no_training):
+    for sentence in ("CPU", "CPU, as asked for", "GPU: largest difference 1e-7", "GPU: largest difference 2e-7"):
+        monkeypatch.setattr(vh, "choose_device", lambda device=None, words=sentence: words)
+        train_small(x, tmp_path)
+    assert len(files(tmp_path)) == 2
+
+
+def test_the_line_that_says_a_model_was_loaded_names_its_settings(x, tmp_path, capsys, no_training):
+    for _ in range(2):
+        train_small(x, tmp_path, beta=4, seed=7)
+    loaded = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Loaded"))
+    for words in ("bernoulli", "2 latents", "beta 4", "1 epochs on 300 images", "seed 7"):
+        assert words in loaded
+
+
+def test_the_folder_of_trained_models_can_be_named_by_a_variable(x, tmp_path, monkeypatch, no_training):
+    monkeypatch.setenv("VAE_TRAINED", str(tmp_path))
+    train_small(x, None)
+    assert len(files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", "half", "foreign"])
@@ -348,9 +594,30 @@ def test_bad_images_are_refused_at_the_door_and_nothing_is_written(spoil, error,
         ({"latent_dim": 1.5}, "latent_dim"),
         ({"beta": -1}, "beta"),
         ({"beta": float("nan")}, "beta"),
+        ({"beta": "1"}, "beta"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": 2**32}, "seed"),
         ({"decoder": {"filters": ()}}, "filters"),
     ],
 )
 def test_bad_settings_are_refused_by_name(settings, words):
     with pytest.raises(ValueError, match=words):
         vh.build_vae(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": 1.5}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+    ],
+)
+def test_a_training_out_of_range_is_refused_by_name_and_nothing_is_written(settings, words, x, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        train_small(x, tmp_path, **settings)
+    assert not list(tmp_path.iterdir())

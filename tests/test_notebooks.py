@@ -7,8 +7,11 @@ import re
 import struct
 from pathlib import Path
 
+import count_code
 import pytest
 
+# Shrinks with every issue and ends empty.
+NOT_YET_REWRITTEN = {f"4.3.{k:02}" for k in range(7, 15)} - {"4.3.08"}
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ROOT = NOTEBOOKS[0].parents[1]
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -51,14 +54,17 @@ def test_its_title_carries_its_number_and_headings_are_unique_and_in_order(path)
     assert levels.count(1) == 1
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), "a heading skips a level"
     assert len({title for _, title in headings}) == len(headings)
-    number = int(re.match(r"4\.3\.(\d\d)_", path.name)[1])
-    assert headings[0][1].startswith(f"4.3.{number} ")
+    number = re.match(r"4\.3\.(\d\d)_", path.name)
+    assert headings[0][1].startswith(f"4.3.{int(number[1])} " if number else "Solutions")
 
 
 def test_its_links_lead_somewhere(path):
     text = "\n".join(source for _, source in cells(path, "markdown"))
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if not target.startswith(("http://", "https://", "#")):
+        if target.startswith("#"):
+            headings = [h.replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, flags=re.M)]
+            assert target[1:] in headings, f"there is no heading {target}"
+        elif not target.startswith(("http://", "https://")):
             assert (path.parent / target.split("#")[0]).exists(), f"{target} does not exist"
 
 
@@ -76,8 +82,11 @@ def test_every_picture_has_alt_text_and_fits_the_page(path):
 
 
 def test_some_cells_are_compared_by_nbval(path):
+    if path.stem == "solutions":
+        pytest.skip("its numbers are trained ones")
     tagged = [c for c, _ in cells(path, "code") if "nbval-check-output" in c["metadata"].get("tags", [])]
-    assert len(tagged) >= 3
+    assert tagged
+    assert len(tagged) + count_code.figures(path)["compares"] >= 3, "too little of it is held to anything"
     assert all(c["outputs"] for c in tagged), "a compared cell without output compares nothing"
 
 
@@ -102,6 +111,23 @@ def test_its_mathematics_survives_jupyter_github_and_html(path):
             assert "operatorname" not in formula, f"GitHub refuses this macro: {formula}"
         rest = re.sub(r"\$\$.*?\$\$|\$[^$]+\$", "", prose, flags=re.S)
         assert "$" not in rest, "a dollar sign without its partner"
+
+
+def test_it_stays_within_the_readers_budget(path):
+    if path.name[:6] in NOT_YET_REWRITTEN or path.stem == "solutions":
+        pytest.skip("not yet rewritten, or answers and no section")
+    over = {
+        name: (value, most)
+        for name, value in count_code.figures(path).items()
+        if value > (most := count_code.budget(path)[name])
+    }
+    assert not over, f"over the budget (is, at most): {over}"
+    assert count_code.teaches(path) >= 0.6, f"of its code {count_code.teaches(path):.0%} teach: tools/count_code.py"
+
+
+def test_a_rewritten_section_leaves_the_frozen_helper(path):
+    frozen = "old_helpers" in path.read_text()
+    assert frozen == (path.name[:6] in NOT_YET_REWRITTEN)
 
 
 def test_it_names_no_machine_and_no_person(path):

@@ -1,77 +1,132 @@
 """Execute every notebook top to bottom, each in a fresh kernel, and write the results to a folder.
 
-    python tools/execute.py build/notebooks          leaves the notebooks as they are
-    python tools/execute.py notebooks                in place, before a commit
-    python tools/execute.py notebooks 4.3.02 4.3.06  only these
+    python tools/execute.py build/notebooks LATENT_DIM=8    leaves the notebooks as they are; with other parameters
+    python tools/execute.py notebooks 4.3.02 4.3.06         in place, before a commit; only these
 
 A notebook is written when all of its cells have run; the first cell that fails is shown and ends the run.
 """
 
-import os
+import ast
+import logging
+import re
 import sys
 import time
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill import execute_notebook, inspect_notebook
+from papermill.exceptions import PapermillExecutionError
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from machine import quiet_libraries, write_whole
+
 NOTEBOOKS = ROOT / "notebooks"
+EXECUTED = ROOT / "build" / "notebooks"
 CELL_TIMEOUT = 600  # seconds; the slowest cell needs about a tenth of it
+BAR = "{desc}  |{bar:20}| cell {n_fmt} of {total_fmt}, {elapsed}"
+# How a line in a C++ library's log starts: of the machine, not of the notebook.
+LOG = re.compile(r"\d{4}-\d\d-\d\d \S+: [IWEF] |[IWEF]\d{4} |WARNING: All log messages before|To enable the following")
+logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
-def execute(source: Path, target: Path) -> None:
-    """Execute the notebook `source` in its own folder and write it to `target`, both or neither."""
-    notebook = nbformat.read(source, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT,
-        kernel_name="python3",
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--log-level=40"],
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-    )
-    client.execute()
-    # A stored widget view has no kernel behind it and is shown as an error; the picture beside it in the output stays.
+def read_parameters(given: dict[str, str]) -> dict[str, object]:
+    """Return parameters that a shell hands over as Python's values, checked by the course; a word needs no quotes."""
+    values = {}
+    for name, text in given.items():
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    if values:
+        from course import check_parameters
+
+        check_parameters(values)
+    return values
+
+
+def clean(notebook: nbformat.NotebookNode) -> list[str]:
+    """Remove what belongs to this run or machine; return what cells wrote to stderr, but for the logs of libraries."""
+    lines = []
     for cell in notebook.cells:
+        # Pictures and text of a widget stay; its view has no kernel behind it and would be shown as an error.
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        if cell.cell_type == "code":
+            lines += [line for o in cell.outputs if o.get("name") == "stderr" for line in o.text.splitlines()]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        for name in ("papermill", *([] if cell.metadata.get("tags") else ["tags"])):
+            cell.metadata.pop(name, None)
     # The exact Python is printed by the notebook itself; here it would change the file on every machine.
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    nbformat.write(notebook, partial)
-    os.replace(partial, target)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return [line for line in lines if line.strip() and not LOG.match(line)]
 
 
-def main(folder: Path, prefixes: tuple[str, ...]) -> int:
+def execute(source: Path, target: Path, parameters: dict[str, object], bar: dict | bool = False) -> list[str]:
+    """Execute the notebook `source` with those of `parameters` that its cell "parameters" holds; return its stderr."""
+    held = {name: value for name, value in parameters.items() if name in inspect_notebook(source)}
+    options = {"record_timing": False, "coalesce_streams": True, "extra_arguments": ["--log-level=40"]}
+    options |= {"kernel_name": "python3", "cwd": NOTEBOOKS, "execution_timeout": CELL_TIMEOUT, "progress_bar": bar}
+    with quiet_libraries():  # the kernel's process inherits it, and with it goes the kernel's own log
+        notebook = execute_notebook(nbformat.read(source, as_version=4), None, held, **options)
+    said = clean(notebook)
+    write_whole(target, (nbformat.writes(notebook) + "\n").encode())
+    return said
+
+
+def reason(error: Exception) -> str:
+    """Return the failing cell, the lines around the one that failed, and why, in at most ten lines."""
+    if isinstance(error, CellTimeoutError):
+        return f"A cell ran for more than {CELL_TIMEOUT} s and was stopped."
+    if isinstance(error, DeadKernelError):
+        return "Its kernel died, most often for want of memory: close other programs and try again."
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: free some space, or mend that, and try again."
+    trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).splitlines()
+    arrow = next((i for i, line in enumerate(trace) if re.match(r"-+> \d", line)), None)
+    code = trace[max(0, arrow - 2) : arrow + 2] if arrow is not None else error.source.splitlines()[:4]
+    code = [f"  {line}" for line in code if arrow is None or re.match(r"(-+>|\s)\s*\d+ ", line)]
+    return "\n".join([f"Cell {error.exec_count}:", *code, *f"{error.ename}: {error.evalue}".splitlines()[:5]])
+
+
+def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, str] | None = None) -> int:
     """Execute the notebooks whose names start with one of `prefixes` into `folder`; return the exit status."""
     notebooks = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(prefixes or ("",))]
     if not notebooks:
         print(f"No notebook in {NOTEBOOKS} starts with {' or '.join(prefixes)}.")
         return 1
-    started = time.monotonic()
+    try:
+        parameters = read_parameters(given or {})
+    except ValueError as error:
+        print(error)
+        return 2
+    if unused := set(parameters).difference(*(inspect_notebook(path) for path in notebooks)):
+        print(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it would change nothing.")
+        return 2
+    begun = time.monotonic()
     for number, source in enumerate(notebooks, 1):
-        print(f"[{number} of {len(notebooks)}] {source.stem} ... ", end="", flush=True)
-        clock = time.monotonic()
+        started, what = time.monotonic(), f"[{number:2} of {len(notebooks)}] {source.stem}"
+        bar = {"desc": f"{what:36}", "bar_format": BAR, "file": sys.stdout, "leave": False}
         try:
-            execute(source, folder / source.name)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            print(f"failed after {time.monotonic() - clock:.0f} s\n\n{error}")
+            said = execute(source, folder / source.name, parameters, bar if sys.stdout.isatty() else False)
+        except (PapermillExecutionError, CellTimeoutError, DeadKernelError, OSError) as error:
+            print(f"{what:36}  failed after {time.monotonic() - started:.0f} s\n{reason(error)}")
             print(f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell.")
             return 1
-        print(f"{time.monotonic() - clock:.0f} s", flush=True)
-    print(f"{len(notebooks)} of {len(notebooks)} notebooks ran without an error in {time.monotonic() - started:.0f} s.")
-    print(f"Open {os.path.relpath(folder / notebooks[0].name)} in Jupyter, or type `make lab`.")
+        print(f"{what:36}{time.monotonic() - started:5.0f} s", *said[:5], sep="\n    ", flush=True)
+    print(f"{len(notebooks)} of {len(notebooks)} notebooks ran without an error, in {time.monotonic() - begun:.0f} s.")
     return 0
+
+
+def settings(arguments: list[str]) -> dict[str, str]:
+    """Return those of the arguments that read NAME=value."""
+    return dict(argument.split("=", 1) for argument in arguments if "=" in argument)
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1]).resolve(), tuple(sys.argv[2:])))
+    names = tuple(argument for argument in sys.argv[2:] if "=" not in argument)
+    sys.exit(execute_all(Path(sys.argv[1]).resolve(), names, settings(sys.argv[2:])))

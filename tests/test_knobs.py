@@ -1,0 +1,134 @@
+"""A reader may change any number in the parameters cell: the section runs to its end and prints another number.
+
+The sections run on few images with few epochs, because only their running is the question here, and step by step
+without compiling, which is faster for so little. All knobs in this process; one knob a section in a kernel of its own,
+as a student's.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+import tensorflow as tf
+from nbclient import NotebookClient
+
+import course
+import vae_helpers as vh
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def has_knobs(path):
+    """Whether this is one of the sections 4.3.05 to 4.3.10, rewritten with a parameters cell."""
+    cells = json.loads(path.read_text())["cells"]
+    return "4.3.05" <= path.name[:6] <= "4.3.10" and any("parameters" in c["metadata"].get("tags", []) for c in cells)
+
+
+SECTIONS = [path for path in sorted(NOTEBOOKS.glob("4.3.*.ipynb")) if has_knobs(path)]
+KNOBS = [
+    {"USE_FIRST_10K": False},
+    {"LIKELIHOOD": "gaussian"},
+    {"LATENT_DIM": 8},
+    {"LATENT_DIM": 1},
+    {"BETA": 4},
+    {"BETA": 0},
+    {"EPOCHS": 2},
+    {"SEED": 7},
+]
+
+FEW = """
+import vae_helpers as vh
+_load, _fit = vh.load_fashion_mnist, vh.fit
+
+def few_images(first_10k=True):
+    (x, y), (x_test, y_test) = _load()
+    train = 200 if first_10k else 240
+    return (x[:train], y[:train]), (x_test[:220], y_test[:220])
+
+def few_epochs(vae, x_train, x_val=None, epochs=vh.EPOCHS, *args, **settings):
+    return _fit(vae, x_train, x_val, min(epochs, 3), *args, **settings)
+
+vh.load_fashion_mnist, vh.fit = few_images, few_epochs
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few(tmp_path_factory):
+    """Few images, few epochs, nothing compiled, and a folder of trained models that the sections share."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_fashion_mnist", "fit"):
+            patch.setattr(vh, name, getattr(vh, name))  # given back at the end
+        exec(FEW, {})
+        patch.setenv("VAE_TRAINED", str(tmp_path_factory.mktemp("trained")))
+        patch.setenv("MPLBACKEND", "agg")
+        patch.syspath_prepend(str(NOTEBOOKS))
+        patch.chdir(NOTEBOOKS)
+        tf.config.run_functions_eagerly(True)
+        yield
+        tf.config.run_functions_eagerly(False)
+
+
+_printed: dict[Path, list[float]] = {}
+
+
+def run(path, **turned):
+    """Run the section's code cells in this process and return the numbers that it compares."""
+    namespace, turned = {"__name__": "__main__"}, {"EPOCHS": 1} | turned
+    collected = Path(os.environ["VAE_TRAINED"]) / "values.jsonl"
+    collected.write_text("")
+    with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAE_COLLECT", str(collected))
+        for cell in json.loads(path.read_text())["cells"]:
+            if cell["cell_type"] != "code":
+                continue
+            exec(compile("".join(cell["source"]), f"{path.stem}, cell {cell['id']}", "exec"), namespace)
+            if "parameters" in cell["metadata"].get("tags", []):
+                namespace.update({name: value for name, value in turned.items() if name in namespace})
+    plt.close("all")
+    return [json.loads(line)["value"] for line in collected.read_text().splitlines()]
+
+
+def knobs_of(path):
+    cells = json.loads(path.read_text())["cells"]
+    source = next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", []))
+    return set(re.findall(r"^([A-Z_0-9]+) = ", source, flags=re.M))
+
+
+@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])
+def test_the_parameters_cell_holds_the_courses_values_and_no_other_names(path):
+    cells = json.loads(path.read_text())["cells"]
+    namespace = {}
+    exec(next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), namespace)
+    given = {name: value for name, value in namespace.items() if not name.startswith("_")}
+    assert given
+    assert given.items() <= course.PARAMETERS.items()
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda k: "=".join(map(str, *k.items())))
+@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])
+def test_a_turned_knob_runs_to_the_end_and_changes_a_printed_number(path, knob):
+    if not knobs_of(path) & knob.keys():
+        pytest.skip("this section has no such knob")
+    if path not in _printed:
+        _printed[path] = run(path)
+    assert run(path, **knob) != _printed[path], "the knob turns nothing"
+
+
+@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])
+def test_a_students_kernel_with_other_settings_shows_everything_and_says_that_they_differ(path, monkeypatch):
+    notebook = nbformat.read(path, as_version=4)
+    at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    turned = {"LATENT_DIM": 3, "EPOCHS": 1} if "LATENT_DIM" in knobs_of(path) else {"SEED": 7}
+    lines = [f"{name} = {value!r}" for name, value in turned.items() if name in knobs_of(path)]
+    notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(FEW + "\n".join(lines)))
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert "You changed" in str(outputs)
+    assert not [output for output in outputs if output.get("name") == "stderr"]

@@ -1,0 +1,15 @@
+"""The mistakes that tools/planted_bugs.py plants still fit the code."""
+
+import planted_bugs
+import pytest
+
+
+@pytest.mark.parametrize("bug", planted_bugs.BUGS, ids=lambda bug: bug["name"])
+def test_a_planted_mistake_applies_exactly_once_and_changes_something(bug):
+    assert planted_bugs.occurrences(bug) == 1, f"{bug['file']} holds {bug['old']!r} not once: update planted_bugs.json"
+    assert bug["old"] != bug["new"]
+
+
+def test_no_two_mistakes_have_one_name():
+    names = [bug["name"] for bug in planted_bugs.BUGS]
+    assert len(set(names)) == len(names)

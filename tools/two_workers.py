@@ -1,0 +1,87 @@
+"""Train the same model on two devices of one process and on two workers, and print the losses side by side.
+
+    python tools/two_workers.py
+
+Both workers run on this machine and talk over localhost; on several machines, TF_CONFIG names them instead. The draws
+are switched off (z = mu), because each device draws its own: what is left must agree. See "Several GPUs" in README.md.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def train(kind: str) -> dict[str, list[float]]:
+    """Train for two epochs on 256 images under a strategy: "devices" or "workers"."""
+    import tensorflow as tf
+
+    import vae_helpers as vh
+
+    vh.choose_device("cpu")  # on every machine, so that two workers do not share one GPU
+    if kind == "devices":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    else:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    vh.Sampling.call = lambda self, inputs: 1.0 * inputs[0]
+    x = vh.load_fashion_mnist()[0][0][:256]
+    with strategy.scope():
+        return vh.fit(vh.build_vae(), x, x[:130], epochs=2, learning_rate=1e-3)
+
+
+def free_port() -> int:
+    """Return a port of localhost that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+def main() -> int:
+    """Start the three processes, print their losses, and return 1 if they differ by more than rounding explains."""
+    cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
+    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(2)]
+    variables = [{}, *({"TF_CONFIG": task} for task in tasks)]
+    kinds = ["devices", "workers", "workers"]
+    names = ["two devices", "worker 0", "worker 1"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, kind],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for kind, more in zip(kinds, variables, strict=True)
+    ]
+    histories = []
+    try:
+        for name, process in zip(names, processes, strict=True):
+            output, errors = process.communicate(timeout=300)
+            if process.returncode:
+                print(f"{name} failed: {errors.strip()[-500:]}")
+                return 1
+            histories.append(json.loads(output.splitlines()[-1]))
+            losses = "  ".join(f"{loss:8.3f}" for loss in histories[-1]["loss"] + histories[-1]["val_loss"])
+            print(f"{name:12} loss, then held-out loss, of two epochs: {losses}  nats per image", flush=True)
+    finally:
+        for process in processes:
+            process.kill()
+    devices, *workers = (history["loss"] + history["val_loss"] for history in histories)
+    # Sums are taken in another order, and Adam's first steps are nearly the gradient's sign: so one per cent.
+    agree = all(abs(a - b) <= 0.01 * b for worker in workers for a, b in zip(worker, devices, strict=True))
+    print("They agree." if agree else "They do not agree.")
+    return 0 if agree else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        print(json.dumps(train(sys.argv[1])))
+    else:
+        sys.exit(main())
