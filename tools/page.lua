@@ -49,7 +49,7 @@ local shape = {
       end)
     end
     -- pandoc would make bold letters italic, too, and a word single letters.
-    if html then math.text = math.text:gsub("\\mathbf{([%a%d])}", bold):gsub("\\mathrm{(%a%a+)}", "\\text{%1}") end
+    if html then math.text = math.text:gsub("\\mathbf{([%a%d])}", function(l) return " " .. bold(l) end):gsub("\\mathrm{(%a%a+)}", "\\text{%1}") end
     return html and math.mathtype == "DisplayMath" and pandoc.Span(math, pandoc.Attr("", { "scroll" })) or math
   end,
 }
