@@ -127,7 +127,7 @@ def test_a_students_kernel_with_other_settings_shows_everything_and_says_that_th
     turned = {"LATENT_DIM": 3, "EPOCHS": 1} if "LATENT_DIM" in knobs_of(path) else {"SEED": 7}
     lines = [f"{name} = {value!r}" for name, value in turned.items() if name in knobs_of(path)]
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(FEW + "\n".join(lines)))
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}})
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert "You changed" in str(outputs)
