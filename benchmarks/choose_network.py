@@ -55,7 +55,6 @@ CANDIDATES = {
     "one dense layer in the decoder": {"network": {"decoder": {"units": (128,)}}},
     "course, 30 epochs": {"epochs": LONG_EPOCHS},
     "tutorial": {"network": "tutorial", "epochs": TUTORIAL_EPOCHS, "learning_rate": TUTORIAL_RATE},
-    "tutorial without Dense 16": {"network": "no dense", "epochs": TUTORIAL_EPOCHS, "learning_rate": TUTORIAL_RATE},
 }
 
 
@@ -65,8 +64,6 @@ def network(name_or_settings: dict | str) -> dict:
 
     if name_or_settings == "tutorial":
         return vh.TUTORIAL
-    if name_or_settings == "no dense":
-        return {**vh.TUTORIAL, "encoder": {**vh.TUTORIAL["encoder"], "units": ()}}
     return name_or_settings
 
 
