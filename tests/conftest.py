@@ -1,4 +1,7 @@
-"""What several tests use: a few images, a small network, and a training that takes no time."""
+"""What several tests use: a few images, a small network, a training that takes no time, and a browser."""
+
+import os
+import shutil
 
 import pytest
 
@@ -31,3 +34,26 @@ def train(small):
 def no_training(monkeypatch):
     """A fit that takes no time, for what is about files and not about training."""
     monkeypatch.setattr(vh, "fit", lambda vae, *_: {"loss": [300.0]})
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, which only `make test-browser` requires."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium or not (driver := shutil.which("chromedriver")):
+        refuse = pytest.fail if os.environ.get("VAE_BROWSER") == "required" else pytest.skip
+        refuse("Chromium or its driver is not found. On Debian: apt install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    # Only our own pages are opened: no sandbox, which root and many containers lack, and no calls home.
+    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
+        options.add_argument(f"--{flag}")
+    for flag in ("disable-background-networking", "disable-component-update", "disable-sync"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    chrome.set_script_timeout(120)
+    yield chrome
+    chrome.quit()
