@@ -10,7 +10,7 @@ Imported as `vh`, this module has everything a notebook needs:
     training  course_schedule, fit, train_or_load, evaluate                                          4.3.06
     looking   encode, sample, decode, reconstruct, latent_grid, uncertainty_maps                     4.3.07 to 4.3.10
     plots     plot_images, plot_one_per_class, plot_history, plot_reconstructions, plot_latent_scatter, plot_class_maps,
-              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion
+              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion, explore_plane
 
 Model, loss, training and looking are written below, in this order. The rest is re-exported: plots from `vae_plots.py`,
 the parameters of a section and `compare` from `course.py`, data from `fashion_mnist.py`, versions, device and files
@@ -51,6 +51,7 @@ from keras import layers, ops
 from course import PARAMETERS, begin, compare
 from fashion_mnist import CLASS_NAMES, array_digest, check_images, load_fashion_mnist
 from machine import ROOT, choose_device, describe_environment
+from plane_explorer import explore_plane
 from vae_plots import (
     CLASS_COLORS,
     plot_class_maps,
@@ -65,6 +66,7 @@ from vae_plots import (
     plot_reconstructions,
     plot_uncertainty_maps,
     show,
+    two_latents,
     use_course_style,
 )
 
