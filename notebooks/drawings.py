@@ -607,3 +607,66 @@ def error_of_the_mean(
         f"{measured[-1]:.4f} at {draws[-1]}. Right: the error of one mean each as maps, fainter and fainter."
     )
     return fig
+
+
+def best_variance(
+    sigma2_x: np.ndarray, nats: np.ndarray, marked: dict[str, tuple[float, float]], residuals: np.ndarray
+) -> Figure:
+    """Draw nats per image against the variance, (n,) each, points `marked` name -> (variance, nats), and residuals."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
+    left.plot(sigma2_x, nats, color="#332288", lw=2.2)
+    for (name, (v, cost)), marker in zip(marked.items(), "osD", strict=False):
+        left.plot(v, cost, marker, ms=9, color="#CC6677", mec="white", zorder=3)
+        text = f"{name}: {cost:,.0f} nats".replace("-", "−")
+        below = cost <= min(cost for _, cost in marked.values())
+        place = {"xytext": (0, -20), "ha": "center"} if below else {"xytext": (10, -12), "ha": "left"}
+        left.annotate(text, (v, cost), textcoords="offset points", fontsize=10, **place)
+    least, most = min(nats.min(), 0), max(cost for _, cost in marked.values())
+    left.set(xscale="log", ylim=(least - 0.2 * (most - least), most + 0.3 * (most - least)))
+    left.set_xlim(sigma2_x[0], 1e3 * sigma2_x[-1])
+    left.set(title="The same x_hat under a Gaussian", xlabel="sigma2_x", ylabel="nats per image")
+    right.hist(residuals.ravel(), np.linspace(-1, 1, 82), density=True, color="0.75", lw=0, label="residuals")
+    line = np.linspace(-1, 1, 401)
+    for (name, (v, _)), style in zip(list(marked.items())[:2], ("-", "--"), strict=False):
+        density = np.exp(-(line**2) / (2 * v)) / np.sqrt(2 * np.pi * v)
+        right.plot(line, density, style, lw=2.2, color="#CC6677", label=f"Gaussian: {name}")
+    right.set(
+        yscale="log", ylim=(3e-3, 300), xlabel="residual x − x_hat", ylabel="density", xticks=(-1, -0.5, 0, 0.5, 1)
+    )
+    right.set_title("What the pixels really miss by")
+    right.legend(loc="upper left", fontsize=10)
+    points = "; ".join(f"{name}: {cost:,.0f} nats at {v:.3g}" for name, (v, cost) in marked.items())
+    far = np.mean(np.abs(residuals) > 0.5)
+    fig.alt_text = (
+        f"Left: nats per image against sigma2_x, a valley with its lowest point at {sigma2_x[nats.argmin()]:.3g}; "
+        f"{points}. Right: a histogram of residuals, with a spike at 0 and long tails, {far:.1%} "
+        "of them beyond one half, under two Gaussians."
+    )
+    return fig
+
+
+def continuous_bernoulli(
+    lam: np.ndarray, area: np.ndarray, mean: np.ndarray, x: np.ndarray, densities: dict[float, np.ndarray]
+) -> Figure:
+    """Draw the area under exp(-BCE) and the mean against the parameter, (n,) each, and densities of pixel values x."""
+    fig, (left, centre, right) = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+    left.plot(lam, area, color="#332288", lw=2.2)
+    left.axhline(1, color="0.4", ls=":", lw=1.8)
+    left.text(0.5, 0.96, "a density", ha="center", va="top", fontsize=11)
+    left.text(0.5, area.max() + 0.03, "exp(−BCE)", ha="center", color="#332288", fontsize=11)
+    left.set(title="Area over all greys", xlabel="x_hat", xlim=(0, 1), ylim=(0, 1.08))
+    looks = zip(("#332288", "#117733", "#CC6677"), ("-", "--", "-."), strict=True)
+    for (p, density), (color, style) in zip(densities.items(), looks, strict=False):
+        centre.plot(x, density, style, color=color, lw=2.2, label=f"{p:g}")
+    centre.set(title="Continuous Bernoulli", xlabel="pixel x", ylabel="density", xlim=(0, 1), ylim=(0, None))
+    centre.legend(title="parameter", loc="upper center", fontsize=10, title_fontsize=10)
+    right.plot(lam, mean, color="#332288", lw=2.2, label="continuous Bernoulli")
+    right.plot([0, 1], [0, 1], ":", color="0.4", lw=1.8, label="coin")
+    right.set(title="Its mean", xlabel="parameter", ylabel="mean pixel", xlim=(0, 1), ylim=(0, 1))
+    right.legend(loc="upper left", fontsize=10)
+    fig.alt_text = (
+        f"Left: the area under exp(−BCE) against x_hat, an arch from {area[0]:.2f} to {area.max():.2f} and back, far "
+        f"below 1. Centre: densities for the parameters {', '.join(f'{p:g}' for p in densities)}. Right: the mean "
+        f"against the parameter, an S from {mean[0]:.2f} to {mean[-1]:.2f} that is flatter than a coin's diagonal."
+    )
+    return fig
