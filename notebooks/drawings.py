@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 
 from plane_explorer import names_apart, on_sheet
 from vae_plots import plot_latent_grid, two_latents
@@ -669,4 +670,103 @@ def continuous_bernoulli(
         f"below 1. Centre: densities for the parameters {', '.join(f'{p:g}' for p in densities)}. Right: the mean "
         f"against the parameter, an S from {mean[0]:.2f} to {mean[-1]:.2f} that is flatter than a coin's diagonal."
     )
+    return fig
+
+
+_NOTE = {"textcoords": "offset points", "fontsize": 11}
+
+
+def rate_distortion(
+    betas: np.ndarray, rate: np.ndarray, distortion: np.ndarray, images: dict[str, np.ndarray], own: tuple | None
+) -> Figure:
+    """Draw D against R of models (betas, seeds), lines of slope -beta, pictures of the first seed, and `own` as a star.
+
+    `images`, in bytes, has test_images (n, 28, 28, 1) and, for each weight, reconstructions (betas, n, 28, 28, 1).
+    """
+    fig, (above, ax) = plt.subplots(2, 1, figsize=(10.5, 7.4), height_ratios=[1, 1.25], layout="constrained")
+    middle = np.median(rate, axis=1), np.median(distortion, axis=1)  # (betas,) each
+    ax.plot(*middle, color="#332288", lw=2, zorder=2)
+    ax.plot(rate, distortion, "o", ms=6, color="#88CCEE", mec="#332288", zorder=3)
+    ax.plot(rate[:, 0], distortion[:, 0], "o", ms=8, color="#332288", mec="white", zorder=4)
+    for i, reach, end in ((2, 1.4, 0), (3, 0.9, 0), (4, 0.6, 1)):
+        r = middle[0][i] + reach * np.array([-1, 1])
+        d = middle[1][i] - betas[i] * (r - middle[0][i])
+        ax.plot(r, d, "--", color="#CC6677", lw=1.8, zorder=3)
+        ax.annotate(
+            f"slope −{betas[i]:g}", (r[end], d[end]), (-6, -3), **_NOTE, color="#882255", ha="right", va="center"
+        )
+    if own:
+        ax.plot(*own, "*", ms=17, color="#DDCC77", mec="black", zorder=5)
+        ax.annotate("your model", own, (8, 10), **_NOTE)
+    ax.set(xlabel="rate R = kl_loss, nats per image", ylabel="distortion D = recon_loss, nats per image")
+    dark = "dark: the seed whose pictures are shown\npale: the other seeds; line: medians"
+    ax.text(0.93, 0.42, dark, transform=ax.transAxes, ha="right", va="top", fontsize=11)
+    above.axis("off")
+    columns = {"test image": images["test_images"]}
+    columns |= {f"beta {betas[i]:g}": images["reconstructions"][i] for i in reversed(range(len(betas)))}
+    for k, (title, column) in enumerate(columns.items()):
+        strip = above.inset_axes((k / 7 + 0.035, 0, 1 / 7 - 0.07, 0.92), title=title, xticks=[], yticks=[])
+        strip.imshow(np.vstack(column[..., 0]), cmap="gray", vmin=0, vmax=255)
+        strip.grid(False)
+        if k:
+            leader = {"xyA": (0.5, 0), "coordsA": strip.transAxes, "coordsB": ax.transData, "shrinkB": 6}
+            fig.add_artist(ConnectionPatch(xyB=(rate[-k, 0], distortion[-k, 0]), ls=":", color="0.45", **leader))
+    ends = [f"beta {b:g}: rate {rate[i, 0]:.2f}, distortion {distortion[i, 0]:.0f}" for i, b in enumerate(betas)]
+    fig.alt_text = f"Distortion falls with rate, steeply at first. {'; '.join(ends)}. Above, reconstructions for each."
+    return fig
+
+
+def linear_curve(curve: np.ndarray, touching: dict[float, np.ndarray], betas: np.ndarray, rates: np.ndarray) -> Figure:
+    """Draw the exact curve, (n, 2) pairs of R and D, with the points of some weights, and each latent's rate (n, d)."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), layout="constrained")
+    left.plot(*curve.T, color="#332288", lw=2.4)
+    width, height = np.ptp(curve, axis=0)
+    for beta, (r, d) in touching.items():
+        half = 0.2 / np.hypot(1 / width, beta / height)  # so that all lines are about as long
+        line = np.array([-half, half])
+        left.plot(r + line, d - beta * line, "--", color="#CC6677", lw=2)
+        left.plot(r, d, "o", ms=8, color="#332288", mec="white", zorder=4)
+        left.annotate(f"beta {beta:g}, slope −{beta:g}", (r, d), (10, 8), **_NOTE)
+    left.set(xlabel="rate R, nats per image", ylabel="distortion D, squared error", title="The exact curve, linear VAE")
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.6, rates.shape[1]))
+    for j, (rate, shade) in enumerate(zip(rates.T, shades, strict=True)):
+        right.plot(betas, rate, color=shade, lw=2.2, ls="-" if j % 2 == 0 else "-.")
+    for j, aligned, sign in ((0, "left", 1), (rates.shape[1] - 1, "right", -1))[: rates.shape[1]]:
+        near = len(betas) // 4
+        place = {"ha": aligned, "va": "bottom" if sign > 0 else "top", "color": shades[j]}
+        right.annotate(f"latent {j + 1}", (betas[near], rates[near, j]), (6 * sign, 2 * sign), **_NOTE, **place)
+    right.set(xscale="log", xlabel="beta", ylabel="rate of the latent, nats", title="The latents fall silent in turn")
+    right.xaxis.set_major_formatter("{x:g}")
+    silent = ", ".join(f"{betas[rate == 0].min():.0f}" for rate in rates.T[:2])
+    fig.alt_text = (
+        f"Left: distortion falls with rate along a convex curve, touched by lines of slope minus beta for beta = "
+        f"{', '.join(f'{beta:g}' for beta in touching)}. Right: the rate of each of {rates.shape[1]} latents falls "
+        f"with beta and is zero from about beta = {silent} on for the first."
+    )
+    return fig
+
+
+def codes_along_beta(betas: np.ndarray, variances: np.ndarray, samples: np.ndarray) -> Figure:
+    """Draw the variances of mu, (betas, seeds, 2), and a row of samples for each weight, (betas, n, 28, 28, 1)."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.8, 4.6), width_ratios=[1, 1.15], layout="constrained")
+    larger, smaller = variances.max(axis=2), variances.min(axis=2)  # (betas, seeds)
+    for v, shift, color, marker, name in (
+        (larger, 0.9, "#332288", "o", "larger of the two"),
+        (smaller, 1.11, "#CC6677", "^", "smaller"),
+    ):
+        left.plot(betas * shift, v, marker, color=color, ms=7, mec="white", mew=0.8)
+        left.plot([], [], marker, color=color, ms=7, label=name)
+    left.axhline(0.01, color="0.2", ls=":", lw=1.8)
+    left.annotate("active above 0.01", (betas[0], 0.01), (0, 4), **_NOTE)
+    left.set(xscale="log", yscale="log", xlabel="beta", ylabel="variance of mu over the test images")
+    left.set_title(f"Both latents, {variances.shape[1]} seeds")
+    left.set_xticks(betas, [f"{beta:g}" for beta in betas])
+    left.minorticks_off()
+    left.legend(loc="upper right")
+    right.imshow(np.vstack([np.hstack(row[..., 0]) for row in samples]), cmap="gray", vmin=0, vmax=255)
+    right.set_yticks([14 + 28 * i for i in range(len(betas))], [f"beta {beta:g}" for beta in betas])
+    right.set(xticks=[], title=f"The same {samples.shape[1]} draws from the prior, decoded")
+    right.grid(False)
+    spans = [f"beta {b:g} {v.min():.4f} to {v.max():.2f}" for b, v in zip(betas, variances, strict=True)]
+    fig.alt_text = f"Left: variances of mu: {'; '.join(spans)}. Right: a row of decoded prior draws for each beta."
     return fig
