@@ -770,3 +770,105 @@ def codes_along_beta(betas: np.ndarray, variances: np.ndarray, samples: np.ndarr
     spans = [f"beta {b:g} {v.min():.4f} to {v.max():.2f}" for b, v in zip(betas, variances, strict=True)]
     fig.alt_text = f"Left: variances of mu: {'; '.join(spans)}. Right: a row of decoded prior draws for each beta."
     return fig
+
+
+def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay images (N, 28, 28, 1) side by side, `columns` in a row, with a thin white line between them."""
+    padded = np.pad(images[..., 0], ((0, 0), (0, 1), (0, 1)), constant_values=1.0)  # (N, 29, 29)
+    return padded.reshape(-1, columns, 29, 29).swapaxes(1, 2).reshape(-1, 29 * columns)[:-1, :-1]
+
+
+def codes_and_sheets(columns: dict[str, tuple], rows: dict[str, list[np.ndarray]]) -> Figure:
+    """Draw where codes lie and are drawn, and what is decoded.
+
+    `columns`: title -> (centres of images (N, 2), mean (2,) and covariance (2, 2) of the normal distribution that codes
+    are drawn from); `rows`: name -> a list of samples (24, 28, 28, 1), one array for each column.
+    """
+    fig, axes = plt.subplots(1 + len(rows), len(columns), figsize=(11, 6.9), height_ratios=[2.5, 1, 1])
+    fig.set_layout_engine("constrained", hspace=0, h_pad=0.06)
+    angle, words = np.linspace(0, 2 * np.pi, 200), []
+    everything = np.concatenate([mu for mu, _, _ in columns.values()])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    (x, y), half = (low + high) / 2, 0.54 * (high - low).max()
+    for ax, (title, (mu, mean, covariance)) in zip(axes[0], columns.items(), strict=True):
+        root = np.linalg.cholesky(covariance)
+        ax.plot(*mu.T, ".", ms=3, mew=0, color="#888888")
+        ring = mean[:, None] + 2 * root @ np.stack([np.cos(angle), np.sin(angle)])
+        ax.plot(*ring, color="#CC6677", lw=2.4)
+        ax.set(title=title, xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", xlabel="$z_1$")
+        ax.locator_params(nbins=5)
+        inside = np.linalg.norm(np.linalg.solve(root, (mu - mean).T), axis=0) < 2
+        words.append(f"{title}: {inside.mean():.0%}")
+    axes[0, 0].set_ylabel("d = 2: $z_2$")
+    for line, (name, sheets) in zip(axes[1:], rows.items(), strict=True):
+        for ax, images in zip(line, sheets, strict=True):
+            ax.imshow(_sheet(images, 8), vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+        line[0].set_ylabel(f"{name}: samples")
+    fig.alt_text = (
+        "Above, the centres of images with two latents, and an ellipse that holds 86.5 % of the draws; the share of "
+        f"centres that it holds: {', '.join(words)}. Below, 24 decoded draws each for {' and '.join(rows)}."
+    )
+    return fig
+
+
+def cost_and_floor(images: dict[str, np.ndarray], cost: dict[str, np.ndarray], floor: dict[str, np.ndarray]) -> Figure:
+    """Draw what images of several kinds cost, split at their floors, and cost against floor: name -> (n,) in nats."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.25, 1], layout="constrained")
+    kinds = sorted(cost, key=lambda name: cost[name].mean())
+    for i, name in enumerate(kinds):
+        low, high = floor[name].mean(), cost[name].mean()
+        left.barh(i, low, color="#BBBBBB", height=0.7, label="floor" if i == 0 else None)
+        left.barh(i, high - low, left=low, color="#332288", height=0.7, label="above the floor" if i == 0 else None)
+        left.text(high + 12, i, f"{high:.0f}", va="center", fontsize=11)
+        box = left.inset_axes([-0.12, (i + 0.1) / len(kinds), 0.1, 0.8 / len(kinds)])
+        box.imshow(images[name], vmin=0, vmax=1)
+        box.set(xticks=[], yticks=[])
+    top = 1.12 * max(values.mean() for values in cost.values())
+    left.set(yticks=range(len(kinds)), yticklabels=kinds, ylim=(-0.5, len(kinds) - 0.5), xlim=(0, top))
+    left.set(xlabel="nats per image", title="−log p, mean of each kind")
+    left.tick_params(axis="y", length=0, pad=42)
+    left.grid(axis="y", visible=False)
+    left.legend(loc="lower right")
+    right.plot(floor["clothes"], cost["clothes"], ".", ms=6, mew=0, color="#117733", label="one garment")
+    ends = (0, 1.05 * max(values.max() for values in floor.values()))
+    right.plot(ends, ends, "--", color="#444444", lw=1.2, label="−log p = floor")
+    for name in kinds:
+        if name != "clothes":
+            at, leftward = (floor[name].mean(), cost[name].mean()), floor[name].mean() > 0.7 * ends[1]
+            right.plot(*at, "s", ms=7, color="#332288")
+            look = {"textcoords": "offset points", "fontsize": 10.5, "va": "center"}
+            right.annotate(
+                name, at, (-9 if leftward else 9, -6 if at[1] < 60 else 1), ha="right" if leftward else "left", **look
+            )
+    right.set(
+        xlabel="floor, nats per image", ylabel="−log p, nats per image", ylim=(0, top), xlim=(-0.04 * top, ends[1])
+    )
+    right.set_title("−log p against the floor")
+    right.legend(loc="lower right")
+    means = ", ".join(f"{name} {cost[name].mean():.0f} ({floor[name].mean():.0f})" for name in kinds)
+    fig.alt_text = (
+        f"Left, bars of −log p for each kind, and in brackets the floor, in nats: {means}. Right, −log p of single "
+        "garments rises with their floors, above the dashed line where the two are equal; squares are other kinds."
+    )
+    return fig
+
+
+def gains(losses: dict[str, np.ndarray], baseline: str) -> Figure:
+    """Draw a dot for each seed's test loss, name -> (seeds,) in nats, a row for each name; a line marks `baseline`."""
+    fig, ax = plt.subplots(figsize=(8.5, 0.45 * len(losses) + 1.1), layout="constrained")
+    ax.axvline(losses[baseline].mean(), color="#444444", lw=1.2, ls="--")
+    for i, values in enumerate(losses.values()):
+        ax.plot(values, np.full(len(values), i), "o", ms=8, mfc="none", mew=1.6, color="#332288")
+        ax.text(values.max() + 0.5, i, f"{values.mean():.1f}", va="center", fontsize=11)
+    ax.set(
+        yticks=range(len(losses)),
+        yticklabels=losses,
+        ylim=(len(losses) - 0.5, -0.5),
+        xlabel="test loss, nats per image",
+    )
+    ax.set_xlim(right=max(values.max() for values in losses.values()) + 3)
+    ax.set_title("A circle for each seed, and the mean; dashed: the course's model")
+    means = ", ".join(f"{name} {values.mean():.1f}" for name, values in losses.items())
+    fig.alt_text = f"Test losses of five seeds for each of {len(losses)} settings; means in nats: {means}."
+    return fig

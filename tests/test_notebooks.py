@@ -11,7 +11,7 @@ import count_code
 import pytest
 
 # Shrinks with every issue and ends empty.
-NOT_YET_REWRITTEN = {f"4.3.{k}" for k in range(13, 15)}
+NOT_YET_REWRITTEN = {f"4.3.{k}" for k in range(13, 14)}
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ROOT = NOTEBOOKS[0].parents[1]
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
