@@ -6,6 +6,8 @@ foreign file is named, with the remedy, and never trained on. The data are by Za
 
 import gzip
 import hashlib
+import itertools
+import math
 import os
 import zipfile
 import zlib
@@ -15,24 +17,16 @@ import numpy as np
 
 BUNDLE = Path(__file__).resolve().parent / "data" / "fashion_mnist_10k.npz"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-
 Split = tuple[np.ndarray, np.ndarray]
 
-# fmt: off
-CLASS_NAMES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)
-# fmt: on
-
+CLASS_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 _ORIGINAL_FILES = {
     "x_train": "train-images-idx3-ubyte.gz",
     "y_train": "train-labels-idx1-ubyte.gz",
     "x_test": "t10k-images-idx3-ubyte.gz",
     "y_test": "t10k-labels-idx1-ubyte.gz",
 }
-# SHA-256 of the decoded uint8 arrays: the same whatever file they were read from.
-_DIGESTS = {
+_DIGESTS = {  # SHA-256 of the decoded uint8 arrays: the same whatever file they were read from
     "x_train": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
     "y_train": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
     "x_train[:10000]": "2929ae1c7b89e0ee6587bbe4911fd5f0a5dafe21ae6ed9b737173cbfe20c12c9",
@@ -49,9 +43,9 @@ def array_digest(array: np.ndarray) -> str:
 
 def _verify(name: str, array: np.ndarray, source: Path, remedy: str) -> np.ndarray:
     """Return `array` if it is the original array `name`; otherwise raise ValueError that names the file."""
-    if array_digest(array) != _DIGESTS[name]:
-        other = [known for known, digest in _DIGESTS.items() if digest == array_digest(array)]
-        found = f"it holds {other[0]}" if other else "its content is damaged or from another data set"
+    known = {digest: original for original, digest in _DIGESTS.items()}.get(array_digest(array))
+    if known != name:
+        found = f"it holds {known}" if known else "its content is damaged or from another data set"
         raise ValueError(f"{source} should hold Fashion-MNIST's {name}, but {found}. {remedy}")
     return array
 
@@ -70,10 +64,9 @@ def read_original_files(folder: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{path} cannot be read: {error}. {remedy}") from error
         # The header of an IDX file: 16 bytes before images, 8 before labels.
         offset, shape = (16, (-1, 28, 28)) if name.startswith("x") else (8, (-1,))
-        if len(data) < offset or (len(data) - offset) % (784 if name.startswith("x") else 1):
+        if len(data) < offset or (len(data) - offset) % math.prod(shape):
             raise ValueError(f"{path} is cut short. {remedy}")
-        array = np.frombuffer(data, np.uint8, offset=offset).reshape(shape)
-        arrays[name] = _verify(name, array, path, remedy)
+        arrays[name] = _verify(name, np.frombuffer(data, np.uint8, offset=offset).reshape(shape), path, remedy)
     return arrays
 
 
@@ -87,17 +80,15 @@ def _read_bundle() -> dict[str, np.ndarray]:
             arrays = {name: archive[name] for name in _ORIGINAL_FILES}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{BUNDLE} cannot be read: {error}. {remedy}") from error
-    for name, array in arrays.items():
-        _verify(f"{name}[:10000]" if "train" in name else name, array, BUNDLE, remedy)
-    return arrays
+    parts = {name: f"{name}[:10000]" if "train" in name else name for name in arrays}
+    return {name: _verify(parts[name], array, BUNDLE, remedy) for name, array in arrays.items()}
 
 
 def _read_full(download: bool = True) -> dict[str, np.ndarray]:
     """Read all 70,000 images: Keras's cache, Debian's package, or a download; without `download`, else the bundle."""
     keras_folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / "fashion-mnist"
     for folder in (keras_folder, DEBIAN_FOLDER):
-        arrays = read_original_files(folder)
-        if len(arrays) == len(_ORIGINAL_FILES):
+        if len(arrays := read_original_files(folder)) == len(_ORIGINAL_FILES):
             return arrays
     if not download:
         return _read_bundle()
@@ -106,16 +97,14 @@ def _read_full(download: bool = True) -> dict[str, np.ndarray]:
     try:
         splits = keras.datasets.fashion_mnist.load_data()
     except Exception as error:
+        remedy = "Is there a network? On Debian and Ubuntu, `apt install dataset-fashion-mnist` needs no download."
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             remedy = "On a Mac with Python from python.org, run `Install Certificates.command` in its folder once."
-        else:
-            remedy = "Is there a network? On Debian and Ubuntu, `apt install dataset-fashion-mnist` needs no download."
         raise ConnectionError(
             f"All 60,000 training images are not on this machine and cannot be downloaded to {keras_folder}: {error}. "
             f"{remedy} Or go on with load_fashion_mnist(first_10k=True), which needs no network."
         ) from error
-    (x_train, y_train), (x_test, y_test) = splits
-    arrays = dict(zip(_ORIGINAL_FILES, (x_train, y_train, x_test, y_test), strict=True))
+    arrays = dict(zip(_ORIGINAL_FILES, itertools.chain(*splits), strict=True))
     remedy = f"Delete {keras_folder} and run this cell once more."
     return {name: _verify(name, array, keras_folder, remedy) for name, array in arrays.items()}
 
@@ -129,9 +118,9 @@ def load_bytes(download: bool = False) -> tuple[Split, Split]:
 def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:
     """Return `(x_train, y_train), (x_test, y_test)`, verified against the original data.
 
-    Images are float32 of shape (N, 28, 28, 1) in [0, 1]; labels are uint8 of shape (N,), indices of `CLASS_NAMES`.
-    `first_10k=True` reads the first 10,000 training images from the repository; `False` gives all 60,000, from
-    Keras's cache, from Debian's package or by download. The 10,000 test images are the same either way.
+    Images are float32 (N, 28, 28, 1) in [0, 1]; labels uint8 (N,), indices of `CLASS_NAMES`. `first_10k=True` reads the
+    first 10,000 training images from the repository; `False` gives all 60,000, from Keras's cache, from Debian's
+    package or by download. The 10,000 test images are the same either way.
 
     Raises:
         FileNotFoundError, ValueError: a file is missing, damaged or mistaken for another; the message names it.
@@ -146,16 +135,14 @@ def check_images(x: np.ndarray, name: str = "x") -> np.ndarray:
     """Return `x` if it is a float32 array of shape (N, 28, 28, 1) in [0, 1]; otherwise say what is wrong with it.
 
     Raises:
-        TypeError: not a float32 array.
-        ValueError: the wrong shape, no image at all, NaN, or values outside [0, 1].
+        TypeError, ValueError: no float32 array; the wrong shape, no image at all, NaN, or values outside [0, 1].
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float32:
         found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{name} must be a float32 array, but is {found}: divide by 255 and use .astype('float32').")
     if x.ndim != 4 or x.shape[1:] != (28, 28, 1) or len(x) == 0:
-        raise ValueError(
-            f"{name} must have shape (N, 28, 28, 1) with N > 0, but has {x.shape}: is [..., None] missing?"
-        )
+        wanted = f"{name} must have shape (N, 28, 28, 1) with N > 0"
+        raise ValueError(f"{wanted}, but has {x.shape}: is [..., None] missing?")
     if not np.isfinite(x).all():
         raise ValueError(f"{name} holds NaN or infinity, first in image {np.argwhere(~np.isfinite(x))[0][0]}.")
     if x.min() < 0 or x.max() > 1:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -48,6 +49,26 @@ def peak_gb() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024  # a Mac counts bytes, Linux kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def seconds_of_an_epoch(x: Any) -> float:
+    """Return the seconds that `fit` takes for its second epoch on images: the first one traces the graph."""
+    import vae_helpers as vh
+    import keras
+
+    seconds = []
+
+    class Clock(keras.callbacks.Callback):
+        """Keep how long every epoch took."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, epoch, logs=None):
+            seconds.append(time.perf_counter() - self.started)
+
+    vh.fit(vh.build_vae(), x, epochs=2, callbacks=[Clock()])
+    return seconds[1]
 
 
 def _one_thread() -> None:

@@ -8,19 +8,44 @@ from urllib.error import URLError
 import keras
 import numpy as np
 import pytest
+from make_data_bundle import write_bundle
 
 import fashion_mnist
 
+IMAGES, LABELS = "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+
 
 @pytest.fixture
-def originals(tmp_path, monkeypatch):
-    """The four original files in a folder that stands in for Debian's, and an empty Keras cache."""
-    if not fashion_mnist.DEBIAN_FOLDER.exists():
-        pytest.skip("needs the original files: apt install dataset-fashion-mnist")
-    folder = shutil.copytree(fashion_mnist.DEBIAN_FOLDER, tmp_path / "originals")
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", folder)
+def elsewhere(tmp_path, monkeypatch):
+    """A machine that has none of the 60,000 images yet; returns where Debian's package would put them."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    return folder
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
+    return tmp_path / "debian"
+
+
+@pytest.fixture(scope="module")
+def made_up():
+    """Arrays as the originals', but 10,010 training and 20 test images, each with its number in its pixels."""
+    arrays = {}
+    for split, n in (("train", 10_010), ("test", 20)):
+        images = np.zeros((n, 28, 28), np.uint8)
+        images[:, 0, 0], images[:, 0, 1], images[:, 1, 0] = np.arange(n) % 256, np.arange(n) // 256, n % 256
+        arrays |= {f"x_{split}": images, f"y_{split}": np.arange(n, dtype=np.uint8) % (9 + n % 3)}
+    return arrays
+
+
+@pytest.fixture
+def originals(made_up, elsewhere, monkeypatch):
+    """Four small files of the originals' format in Debian's place, which count as the originals."""
+    elsewhere.mkdir()
+    for name, array in made_up.items():
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        path = elsewhere / fashion_mnist._ORIGINAL_FILES[name]
+        path.write_bytes(gzip.compress(header + array.tobytes(), 1))
+    first = {f"{name}[:10000]": array[:10_000] for name, array in made_up.items() if "train" in name}
+    digests = {name: fashion_mnist.array_digest(array) for name, array in (made_up | first).items()}
+    monkeypatch.setattr(fashion_mnist, "_DIGESTS", digests)
+    return elsewhere
 
 
 @pytest.fixture
@@ -31,26 +56,13 @@ def bundle(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture
-def nothing_here(tmp_path, monkeypatch):
-    """No full data on this machine; the test says how the download fails."""
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "no-such-folder")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-
-    def fail_with(error):
-        def load_data():
-            raise error
-
-        monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", load_data)
-
-    return fail_with
+# ----------------------------------------------------------------------------------------------- what they are
 
 
 def test_the_bundle_gives_float_images_with_a_channel_and_labels():
     (x_train, y_train), (x_test, y_test) = fashion_mnist.load_fashion_mnist()
     for x, y in ((x_train, y_train), (x_test, y_test)):
-        assert x.shape == (10_000, 28, 28, 1)
-        assert x.dtype == np.float32
+        assert (x.shape, x.dtype) == ((10_000, 28, 28, 1), np.float32)
         assert (x.min(), x.max()) == (0, 1)
         assert y.shape == (10_000,)
     assert (np.bincount(y_test) == 1000).all()
@@ -77,50 +89,81 @@ def test_the_class_names_are_zalandos_in_the_order_of_the_labels():
     assert fashion_mnist.CLASS_NAMES[5:] == ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
-def test_bundle_and_originals_are_bit_identical_where_they_overlap(originals):
-    (small_x, small_y), small_test = fashion_mnist.load_fashion_mnist(first_10k=True)
-    (x, y), test = fashion_mnist.load_fashion_mnist(first_10k=False)
-    assert x.shape == (60_000, 28, 28, 1)
-    np.testing.assert_array_equal(x[:10_000], small_x)
-    np.testing.assert_array_equal(y[:10_000], small_y)
-    for a, b in zip(test, small_test, strict=True):
-        np.testing.assert_array_equal(a, b)
+# ------------------------------------------------------------------------------------------- where they come from
 
 
-def test_the_raw_bytes_are_all_there_is_on_this_machine_without_a_download(nothing_here):
-    nothing_here(AssertionError("a download that nobody asked for"))
+def test_all_images_are_the_originals_each_at_its_place(originals, made_up):
+    (x, y), (x_test, y_test) = fashion_mnist.load_fashion_mnist(first_10k=False)
+    (raw, _), (raw_test, _) = fashion_mnist.load_bytes()
+    for images, pixels, split in ((x, raw, "train"), (x_test, raw_test, "test")):
+        np.testing.assert_array_equal(pixels, made_up[f"x_{split}"])
+        np.testing.assert_allclose(images[..., 0], made_up[f"x_{split}"] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(y, made_up["y_train"])
+    np.testing.assert_array_equal(y_test, made_up["y_test"])
+
+
+def test_a_bundle_holds_the_first_10000_training_images_and_all_test_images(originals, made_up, bundle):
+    write_bundle(originals, bundle)
+    (x, y), (x_test, y_test) = fashion_mnist.load_fashion_mnist()
+    np.testing.assert_allclose(x[..., 0], made_up["x_train"][:10_000] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(y, made_up["y_train"][:10_000])
+    assert (len(x_test), len(y_test)) == (20, 20)
+
+
+@pytest.mark.skipif(not fashion_mnist.DEBIAN_FOLDER.exists(), reason="needs apt install dataset-fashion-mnist")
+def test_the_committed_bundle_is_made_anew_byte_for_byte_from_debians_files(tmp_path):
+    write_bundle(fashion_mnist.DEBIAN_FOLDER, tmp_path / "again.npz")
+    with np.load(tmp_path / "again.npz") as again, np.load(fashion_mnist.BUNDLE) as committed:
+        assert all((again[name] == committed[name]).all() for name in committed)
+
+
+def test_without_a_download_the_raw_bytes_are_the_bundles(elsewhere, monkeypatch):
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", None)
     (x, y), (x_test, _) = fashion_mnist.load_bytes()
     assert x.shape == x_test.shape == (10_000, 28, 28)
     assert x.dtype == y.dtype == np.uint8
 
 
-def test_the_raw_bytes_of_the_original_files_come_as_keras_gives_them(originals):
-    (x, y), (x_test, y_test) = fashion_mnist.load_bytes()
-    assert (x.shape, y.shape) == ((60_000, 28, 28), (60_000,))
-    assert (x_test.shape, y_test.shape) == ((10_000, 28, 28), (10_000,))
-
-
-def test_the_bundle_is_made_anew_byte_for_byte(originals, tmp_path):
-    from make_data_bundle import write_bundle
-
-    write_bundle(originals, tmp_path / "again.npz")
-    with np.load(tmp_path / "again.npz") as again, np.load(fashion_mnist.BUNDLE) as committed:
-        assert all((again[name] == committed[name]).all() for name in committed)
-
-
 def test_keras_cache_comes_before_debians_folder(originals, tmp_path):
     cache = shutil.copytree(originals, tmp_path / "keras" / "datasets" / "fashion-mnist")
-    shutil.rmtree(originals)
-    assert fashion_mnist.load_fashion_mnist(first_10k=False)[0][0].shape == (60_000, 28, 28, 1)
-    (cache / "train-images-idx3-ubyte.gz").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"keras.*train-images"):
+    (cache / IMAGES).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"keras.*{IMAGES}"):
         fashion_mnist.load_fashion_mnist(first_10k=False)
 
 
-def test_a_missing_bundle_is_named_with_the_remedy(bundle):
-    bundle.unlink()
-    with pytest.raises(FileNotFoundError, match=r"bundle\.npz is missing.*git checkout"):
-        fashion_mnist.load_fashion_mnist()
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("Name or service not known", r"network\?.*first_10k=True"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer certificate", r"Install Certificates\.command"),
+    ],
+)
+def test_a_download_that_fails_is_said_with_the_ways_out(reason, words, elsewhere, monkeypatch):
+    def load_data():
+        raise URLError(reason)
+
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", load_data)
+    with pytest.raises(ConnectionError, match=words):
+        fashion_mnist.load_fashion_mnist(first_10k=False)
+
+
+def test_a_download_is_verified_as_every_other_source(originals, made_up, monkeypatch):
+    splits = [[made_up["x_train"], made_up["y_train"]], [made_up["x_test"], made_up["y_test"]]]
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: splits)
+    shutil.rmtree(originals)
+    np.testing.assert_array_equal(fashion_mnist.load_fashion_mnist(first_10k=False)[1][1], made_up["y_test"])
+    splits[1][1] = made_up["y_test"][::-1]
+    with pytest.raises(ValueError, match="y_test, but its content is damaged"):
+        fashion_mnist.load_fashion_mnist(first_10k=False)
+
+
+def test_certificate_checks_are_never_turned_off():
+    for path in (*fashion_mnist.BUNDLE.parents[1].glob("*.py"), *fashion_mnist.BUNDLE.parents[1].glob("*/*.py")):
+        if path.parent.name != "tests":
+            assert not re.search(r"\bssl\b|unverified|verify ?= ?False", path.read_text()), path
+
+
+# ------------------------------------------------------------------------------------------------ what is wrong
 
 
 def flip_a_byte(path):
@@ -137,10 +180,20 @@ def empty(path):
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [flip_a_byte, truncate, empty])
+def foreign(path):
+    np.savez(path, **{name: np.array([{}]) for name in ("x_train", "y_train", "x_test", "y_test")})
+
+
+@pytest.mark.parametrize("damage", [flip_a_byte, truncate, empty, foreign])
 def test_a_damaged_bundle_is_named_with_the_remedy(damage, bundle):
     damage(bundle)
     with pytest.raises(ValueError, match=r"bundle\.npz cannot be read.*git checkout"):
+        fashion_mnist.load_fashion_mnist()
+
+
+def test_a_missing_bundle_is_named_with_the_remedy(bundle):
+    bundle.unlink()
+    with pytest.raises(FileNotFoundError, match=r"bundle\.npz is missing.*git checkout"):
         fashion_mnist.load_fashion_mnist()
 
 
@@ -153,14 +206,8 @@ def test_swapped_labels_in_the_bundle_are_told_apart(bundle):
         fashion_mnist.load_fashion_mnist()
 
 
-def test_a_bundle_that_needs_pickle_is_refused(bundle):
-    np.savez(bundle, **{n: np.array([{}]) for n in ("x_train", "y_train", "x_test", "y_test")})
-    with pytest.raises(ValueError, match="cannot be read"):
-        fashion_mnist.load_fashion_mnist()
-
-
 @pytest.mark.parametrize("damage", [flip_a_byte, truncate, empty])
-@pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
 def test_a_damaged_original_is_named_with_the_remedy(damage, name, originals):
     damage(originals / name)
     with pytest.raises(ValueError, match=f"{name}.*(Delete|install it again)"):
@@ -168,32 +215,13 @@ def test_a_damaged_original_is_named_with_the_remedy(damage, name, originals):
 
 
 def test_an_original_cut_inside_a_whole_archive_is_named(originals):
-    path = originals / "train-images-idx3-ubyte.gz"
+    path = originals / IMAGES
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:1000], 1))
-    with pytest.raises(ValueError, match=r"train-images.*cut short"):
+    with pytest.raises(ValueError, match=rf"{IMAGES}.*cut short"):
         fashion_mnist.load_fashion_mnist(first_10k=False)
 
 
 def test_swapped_originals_are_told_apart(originals):
-    labels, other = originals / "train-labels-idx1-ubyte.gz", originals / "t10k-labels-idx1-ubyte.gz"
-    shutil.copy(other, labels)
+    shutil.copy(originals / LABELS, originals / "train-labels-idx1-ubyte.gz")
     with pytest.raises(ValueError, match=r"train-labels.*y_train, but it holds y_test"):
         fashion_mnist.load_fashion_mnist(first_10k=False)
-
-
-def test_no_network_is_said_with_two_ways_out(nothing_here):
-    nothing_here(URLError("Name or service not known"))
-    with pytest.raises(ConnectionError, match=r"network\?.*first_10k=True"):
-        fashion_mnist.load_fashion_mnist(first_10k=False)
-
-
-def test_a_certificate_failure_names_the_macs_remedy(nothing_here):
-    nothing_here(URLError("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer certificate"))
-    with pytest.raises(ConnectionError, match=r"Install Certificates\.command"):
-        fashion_mnist.load_fashion_mnist(first_10k=False)
-
-
-def test_certificate_checks_are_never_turned_off():
-    for path in (*fashion_mnist.BUNDLE.parents[1].glob("*.py"), *fashion_mnist.BUNDLE.parents[1].glob("*/*.py")):
-        if path.parent.name != "tests":
-            assert not re.search(r"\bssl\b|unverified|verify ?= ?False", path.read_text()), path

@@ -1,0 +1,59 @@
+"""What several tests use: a few images, a small network, a training that takes no time, and a browser."""
+
+import os
+import shutil
+
+import pytest
+
+import vae_helpers as vh
+
+
+@pytest.fixture(scope="session")
+def x():
+    """The first 300 training images: two batches of 128 and a short one of 44."""
+    return vh.load_fashion_mnist()[0][0][:300]
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A network that is built and trained fast, as arguments of build_vae."""
+    return {"encoder": {"filters": (4, 4), "units": (8,)}, "decoder": {"units": (8,), "channels": 4}}
+
+
+@pytest.fixture
+def train(small):
+    """Train or load a small model for one epoch, in a folder."""
+
+    def train(x, folder, **settings):
+        return vh.train_or_load(x, cache_dir=folder, **{"epochs": 1} | small | settings)
+
+    return train
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """A fit that takes no time, for what is about files and not about training."""
+    monkeypatch.setattr(vh, "fit", lambda vae, *_: {"loss": [300.0]})
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, which only `make test-browser` requires."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium or not (driver := shutil.which("chromedriver")):
+        refuse = pytest.fail if os.environ.get("VAE_BROWSER") == "required" else pytest.skip
+        refuse("Chromium or its driver is not found. On Debian: apt install chromium chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    # Only our own pages are opened: no sandbox, which root and many containers lack, and no calls home.
+    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
+        options.add_argument(f"--{flag}")
+    for flag in ("disable-background-networking", "disable-component-update", "disable-sync"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    chrome.set_script_timeout(120)
+    yield chrome
+    chrome.quit()
