@@ -640,7 +640,7 @@ def log_evidence(vae: VAE, x: np.ndarray, step: float = 0.05, radius: float = 6.
     log_p = np.full(len(x), -np.inf)
     for part in np.array_split(z, -(-len(z) // 1000)):
         x_hat = decode(vae, part).reshape(len(part), -1)  # (1000, 784)
-        log_joint = -0.5 * (part**2 + np.log(2 * np.pi)).sum(axis=1)  # log p(z); then, for every image, log p(x, z)
+        log_joint = -0.5 * (part**2 + float(np.log(2 * np.pi))).sum(axis=1)  # log p(z); below, log p(x, z)
         if vae.likelihood == "gaussian":
             log_joint = 2 * x @ x_hat.T - (x**2).sum(axis=1)[:, None] + (log_joint - (x_hat**2).sum(axis=1))
         else:

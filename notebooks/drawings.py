@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import patheffects
+from matplotlib import patches, patheffects
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 
@@ -871,4 +871,77 @@ def gains(losses: dict[str, np.ndarray], baseline: str) -> Figure:
     ax.set_title("A circle for each seed, and the mean; dashed: the course's model")
     means = ", ".join(f"{name} {values.mean():.1f}" for name, values in losses.items())
     fig.alt_text = f"Test losses of five seeds for each of {len(losses)} settings; means in nats: {means}."
+    return fig
+
+
+def bounds_and_reach(bounds: dict[int, float], log_p: float, missed: np.ndarray, gap: np.ndarray) -> Figure:
+    """Draw mean importance bounds by number of draws below `log_p`, and for each image `gap` against `missed`, nats."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained")
+    draws, means = list(bounds), list(bounds.values())
+    left.axhline(log_p, color="#117733", lw=2.5)
+    left.plot(draws, means, "o-", color="#332288", lw=2, ms=6)
+    room = log_p - means[0]
+    left.text(draws[0], log_p + 0.03 * room, "log p(x) by the grid", color="#117733", va="bottom")
+    left.text(draws[0], means[0] - 0.05 * room, "ELBO", color="#332288", va="top")
+    left.text(draws[-1], means[-1] - 0.22 * room, "bound of K draws", color="#332288", ha="right", va="top")
+    left.set(xscale="log", xlabel="K, draws in each bound", ylabel="nats per image", title="Mean over the images")
+    left.set_xticks(draws, [str(k) for k in draws])
+    left.minorticks_off()
+    left.set_ylim(means[0] - 0.15 * room, log_p + 0.15 * room)
+    low, high = 0.01, 2 * max(missed.max(), gap.max(), 0.1)
+    right.plot([low, high], [low, high], "--", color="#666666", lw=1.5)
+    shown = [np.clip(values, 1.3 * low, None) for values in (missed, gap)]
+    right.plot(*shown, "o", color="#332288", mec="white", mew=0.6, ms=5)
+    right.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    right.set(xlabel="−log s, nats", ylabel="missing with 100 draws, nats", title="One point for each image")
+    words = "dashed: equal\nat the edge: below 0.01"
+    right.text(0.04, 0.96, words, transform=right.transAxes, va="top", size=10, color="#444444")
+    over = ", ".join(f"{mean:.1f} for {k}" for k, mean in bounds.items())
+    near = (np.abs(np.log(missed[gap > 1] / gap[gap > 1])) < np.log(2)).sum()
+    fig.alt_text = (
+        f"Left: the mean bound by its number of draws, {over}; the line of log p is at {log_p:.1f} nats. Right: for "
+        f"{len(gap)} images, what 100 draws miss against minus log s, up to {gap.max():.0f} nats. Of the "
+        f"{(gap > 1).sum()} that miss more than one nat, {near} lie within a factor of two of equal values, dashed."
+    )
+    return fig
+
+
+def posteriors(
+    windows: list[tuple[np.ndarray, np.ndarray]],
+    images: np.ndarray,
+    q: tuple[np.ndarray, np.ndarray],
+    q_star: tuple[np.ndarray, np.ndarray],
+    titles: list[str],
+) -> Figure:
+    """Draw for each image its posterior, filled, in a window (axes, log joint); ellipses of q and q*, (mu, logvar)."""
+    fig, axes = plt.subplots(1, len(windows), figsize=(11, 4.7), layout="constrained")
+    for n, (ax, ((z_1, z_2), log_joint)) in enumerate(zip(axes, windows, strict=True)):
+        p = np.exp(log_joint - log_joint.max())
+        ordered = np.sort(p, axis=None)[::-1]
+        held = np.cumsum(ordered) / ordered.sum()
+        levels = [ordered[np.searchsorted(held, 1 - np.exp(-0.5 * r**2))] for r in (3, 2, 1)]
+        ax.contourf(z_1, z_2, p, levels=np.unique([*levels, 1.001]), colors=["#CFE0EE", "#8FBBDB", "#3F7FB2"])
+        for (mu, logvar), color, style in ((q, "#AA3355", "--"), (q_star, "#000000", "-")):
+            for radius in (1, 2, 3):
+                look = {"fill": False, "ec": color, "ls": style, "lw": 1.7}
+                ring = patches.Ellipse(mu[n], *(2 * radius * np.exp(0.5 * logvar[n])), **look)
+                ring.set_path_effects([patheffects.withStroke(linewidth=3.2, foreground="white")])
+                ax.add_patch(ring)
+        top = z_2[-1] + 0.36 * (z_2[-1] - z_2[0])  # room for the image
+        ax.set(xlim=z_1[[0, -1]], ylim=(z_2[0], top), aspect="equal", xlabel="$z_1$", title=titles[n])
+        ax.locator_params(nbins=5)
+        ax.grid(False)
+        inset = ax.inset_axes([0.02, 0.75, 0.23, 0.23])
+        inset.imshow(images[n].squeeze(), cmap="gray", vmin=0, vmax=1)
+        inset.axis("off")
+    axes[0].set_ylabel("$z_2$")
+    handles = [
+        patches.Patch(color="#3F7FB2", label="posterior: 39, 86, 99 %"),
+        plt.Line2D([], [], color="#AA3355", ls="--", lw=1.7, label="the encoder's q: 1, 2, 3 sigma"),
+        plt.Line2D([], [], color="#000000", lw=1.7, label="q*, the best of its kind"),
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    off = np.linalg.norm((q[0] - q_star[0]) / np.exp(0.5 * q_star[1]), axis=1)
+    said = "; ".join(f"{title}, q lies {far:.1f} sigma from q*" for title, far in zip(titles, off, strict=True))
+    fig.alt_text = f"Panels of the plane with filled posteriors, dashed ellipses of q and solid ones of q*: {said}."
     return fig
