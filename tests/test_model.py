@@ -310,7 +310,7 @@ def test_the_probabilities_of_all_images_add_up_to_one(latent_dim):
 
 
 @pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
-def test_log_evidence_is_what_a_mean_over_draws_from_the_prior_finds(likelihood, x):
+def test_log_evidence_is_what_a_mean_over_draws_from_the_prior_finds(likelihood, x, small_vae):
     vae, images = small_vae(likelihood=likelihood), x[:4].round()
     z = RNG.standard_normal((20_000, 2)).astype("float32")
     x_hat = vh.decode(vae, z)
@@ -337,7 +337,7 @@ def test_log_evidence_is_exact_for_a_linear_decoder_whose_posteriors_are_as_narr
     assert np.abs(off_by[0.1]).max() > 10 * np.abs(off_by[0.05]).max(), "half the step brings it to the exact value"
 
 
-def test_log_evidence_refuses_more_latents_than_a_plane_has(x):
+def test_log_evidence_refuses_more_latents_than_a_plane_has(x, small_vae):
     with pytest.raises(ValueError, match="3 latents"):
         vh.log_evidence(small_vae(latent_dim=3), x)
 
