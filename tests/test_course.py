@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -49,10 +48,11 @@ def test_a_value_is_printed_beside_least_and_greatest_of_the_other_seeds(capsys)
     assert capsys.readouterr().out == "test loss: 264.5 nats per image   (7 other seeds: 263 to 266)\n"
 
 
-@pytest.mark.parametrize("value", [250.0, 264.9, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [264.9, float("nan"), None])
 def test_an_unusual_value_is_words_for_a_student(value, capsys):
     vh.compare("test loss", value, "nats per image")
-    assert "outside what we expect, 264.2 to 264.8" in capsys.readouterr().out
+    said = "not one number" if value is None else "outside what we expect, 264.2 to 264.8"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", [263.5, 265.5, float("nan")])
@@ -61,16 +61,10 @@ def test_one_nat_at_the_courses_own_seed_is_an_error_for_the_tests(value, strict
         vh.compare("test loss", value, "nats per image")
 
 
-def test_what_is_not_one_number_is_words_for_a_student_and_an_error_for_the_tests(capsys, monkeypatch):
-    vh.compare("test loss", [1.0, 2.0])
-    assert "not one number" in capsys.readouterr().out
-    monkeypatch.setenv("VAE_STRICT", "1")
-    with pytest.raises(AssertionError, match="not one number"):
-        vh.compare("test loss", None)
-
-
-def test_a_usual_value_passes_the_tests(strict):
+def test_a_usual_value_passes_the_tests_and_what_is_no_number_does_not(strict):
     vh.compare("test loss", 264.6, "nats per image")
+    with pytest.raises(AssertionError, match="not one number"):
+        vh.compare("test loss", [1.0, 2.0])
 
 
 @pytest.mark.parametrize("turned", [{"EPOCHS": 3}, {"SEED": 7}, {"BETA": 4}, {"USE_FIRST_10K": False}], ids=str)
@@ -80,16 +74,10 @@ def test_a_turned_knob_raises_nothing_even_under_the_tests(turned, strict, capsy
     assert "290 nats" in capsys.readouterr().out
 
 
-def test_a_knob_turned_in_mid_session_is_seen_by_the_next_comparison(strict):
+def test_a_knob_turned_and_turned_back_in_mid_session_is_seen_by_the_next_comparison(strict):
     turn(EPOCHS=3)
     vh.compare("test loss", 290.0)
-    turn(EPOCHS=course.PARAMETERS["EPOCHS"])
-    with pytest.raises(AssertionError):
-        vh.compare("test loss", 290.0)
-
-
-def test_equal_settings_written_differently_are_the_courses(strict):
-    turn(BETA=1)
+    turn(EPOCHS=course.PARAMETERS["EPOCHS"], BETA=1)  # the course's 1.0 in other words
     with pytest.raises(AssertionError):
         vh.compare("test loss", 290.0)
 
@@ -125,8 +113,6 @@ def test_an_unknown_name_is_printed_for_a_student_and_an_error_for_the_tests(cap
     [
         (None, "cannot be read"),
         ("{", "damaged"),
-        ("[]", "damaged"),
-        ('{"format": 1, "sections": []}', "damaged"),
         ('{"format": 1, "sections": {"4.3.99": {"test loss": {"unit": ""}}}}', "damaged"),
         ('{"format": 99, "sections": {}}', "format 99"),
     ],
@@ -167,25 +153,22 @@ def test_a_section_opens_with_versions_device_and_what_was_changed(capsys):
 
 
 @pytest.mark.parametrize(
-    "parameters",
+    ("name", "values"),
     [
-        {"EPOCH": 3},
-        {"EPOCHS": 0},
-        {"EPOCHS": 2.5},
-        {"LATENT_DIM": True},
-        {"LIKELIHOOD": "poisson"},
-        {"BETA": -1},
-        {"BETA": "1"},
-        {"SEED": -1},
-        {"SEED": 2**32},
-        {"USE_FIRST_10K": 1},
+        ("EPOCH", [3]),
+        ("EPOCHS", [0, 2.5]),
+        ("LATENT_DIM", [True]),
+        ("LIKELIHOOD", ["poisson"]),
+        ("BETA", [-1, "1"]),
+        ("SEED", [-1, 2**32]),
+        ("USE_FIRST_10K", [1]),
     ],
-    ids=str,
 )
-def test_an_unknown_parameter_or_value_is_refused_with_the_list_of_those_that_exist(parameters):
-    with pytest.raises(ValueError, match=next(iter(parameters))) as refusal:
-        course.check_parameters(parameters)
-    assert all(name in str(refusal.value) for name in course.PARAMETERS)
+def test_an_unknown_parameter_or_value_is_refused_with_the_list_of_those_that_exist(name, values):
+    for value in values:
+        with pytest.raises(ValueError, match=name) as refusal:
+            course.check_parameters({name: value})
+        assert all(known in str(refusal.value) for known in course.PARAMETERS)
 
 
 # ------------------------------------------------------------------------------------------- the file itself
@@ -194,21 +177,22 @@ EXPECTED = json.loads((ROOT / "notebooks" / "expected.json").read_text())
 NUMBERS = [(section, name) for section, known in EXPECTED["sections"].items() for name in known]
 
 
-@pytest.mark.parametrize(("section", "name"), NUMBERS)
-def test_every_range_follows_from_eight_seeds_by_the_one_rule(section, name):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
+def test_every_range_follows_from_eight_seeds_by_the_one_rule(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from seeds import bounds
 
-    known = EXPECTED["sections"][section][name]
-    assert len(known["values"]) == 8
-    assert (known["course"], known["seeds"]) == bounds(known["values"], known["variants"], known["unit"])
+    for section, name in NUMBERS:
+        known = EXPECTED["sections"][section][name]
+        assert len(known["values"]) == 8, name
+        assert (known["course"], known["seeds"]) == bounds(known["values"], known["variants"], known["unit"]), name
 
 
-@pytest.mark.parametrize(("section", "name"), [n for n in NUMBERS if " less " in n[1]])
-def test_a_claimed_order_holds_for_the_median_over_seeds_with_99_per_cent_confidence(section, name):
+def test_a_claimed_order_holds_for_the_median_over_seeds_with_99_per_cent_confidence():
     """From the least to the greatest of eight values is a 99.2 % interval for their median, however they scatter."""
-    values = EXPECTED["sections"][section][name]["values"].values()
-    assert min(values) > 0 or max(values) < 0, f"{name}: {min(values):.3g} to {max(values):.3g}: the sentence goes"
+    for section, name in NUMBERS:
+        values = EXPECTED["sections"][section][name]["values"].values()
+        holds = " less " not in name or min(values) > 0 or max(values) < 0
+        assert holds, f"{section}, {name}: {min(values):.3g} to {max(values):.3g}: the sentence goes"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("4.3.*.ipynb")), ids=lambda p: p.stem)

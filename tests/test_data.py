@@ -219,9 +219,3 @@ def test_an_original_cut_inside_a_whole_archive_is_named(originals):
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:1000], 1))
     with pytest.raises(ValueError, match=rf"{IMAGES}.*cut short"):
         fashion_mnist.load_fashion_mnist(first_10k=False)
-
-
-def test_swapped_originals_are_told_apart(originals):
-    shutil.copy(originals / LABELS, originals / "train-labels-idx1-ubyte.gz")
-    with pytest.raises(ValueError, match=r"train-labels.*y_train, but it holds y_test"):
-        fashion_mnist.load_fashion_mnist(first_10k=False)

@@ -34,15 +34,6 @@ def test_kl_is_half_the_sum_over_latents_per_image_and_zero_for_the_prior_itself
     np.testing.assert_array_equal(vh.kl_divergence(0 * mu, 0 * logvar), np.zeros(50))
 
 
-def test_kl_agrees_with_monte_carlo_within_four_standard_errors():
-    mu, logvar = np.array([[1.0, -0.5]]), np.array([[-1.0, 0.3]])
-    z = mu + np.exp(logvar / 2) * RNG.normal(size=(400_000, 2))
-    log_q = -0.5 * ((z - mu) ** 2 / np.exp(logvar) + logvar).sum(1)
-    samples = log_q + 0.5 * (z**2).sum(1)
-    error = 4 * samples.std() / np.sqrt(len(samples))
-    assert abs(samples.mean() - float(vh.kl_divergence(mu, logvar)[0])) < error
-
-
 @pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
 def test_reconstruction_loss_sums_over_pixels_and_keeps_the_batch(likelihood):
     x, x_hat = RNG.uniform(0.05, 0.95, size=(2, 7, 28, 28, 1)).astype("float32")
@@ -102,13 +93,6 @@ def test_eps_is_normal_and_drawn_anew_for_every_image_latent_and_call():
     assert len(np.unique(first[:, 0])) > 0.99 * len(zeros)
     kurtosis = (columns**4).mean()
     assert abs(kurtosis - 3) < 4 * np.sqrt(96 / columns.size), "eps is not normal: its fourth moment is not 3"
-
-
-def test_equal_seeds_draw_equal_sequences_and_other_seeds_others():
-    zeros = np.zeros((4, 2), "float32")
-    draws = [np.asarray(vh.Sampling(seed)([zeros, zeros])) for seed in (5, 5, 6)]
-    np.testing.assert_array_equal(draws[0], draws[1])
-    assert (draws[0] != draws[2]).all()
 
 
 def test_gradient_through_the_sample_is_one_for_mu_and_half_sigma_eps_for_logvar():
@@ -423,9 +407,10 @@ def test_equal_seeds_give_the_same_history_to_the_last_bit_and_other_seeds_anoth
 
 
 def test_a_second_call_loads_the_same_model_and_the_same_next_draw(x, tmp_path, capsys, train):
-    trained, first = train(x, tmp_path)
-    loaded, second = train(x, tmp_path)
-    assert "Loaded" in capsys.readouterr().out
+    trained, first = train(x, tmp_path, beta=4, seed=7)
+    loaded, second = train(x, tmp_path, beta=4, seed=7)
+    said = capsys.readouterr().out
+    assert "Loaded the model trained earlier: bernoulli, 2 latents, beta 4, 1 epochs on 300 images, seed 7." in said
     assert first == second
     for a, b in zip(vh.encode(trained, x), vh.encode(loaded, x), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -524,22 +509,9 @@ def test_comments_and_docstrings_are_not_part_of_the_code_that_trains():
 def test_the_device_counts_as_cpu_or_gpu_and_not_as_a_sentence(x, tmp_path, monkeypatch, no_training, train):
     for sentence in ("CPU", "CPU, as asked for", "GPU: largest difference 1e-7", "GPU: largest difference 2e-7"):
         monkeypatch.setattr(vh, "choose_device", lambda device=None, words=sentence: words)
-        train(x, tmp_path)
+        monkeypatch.setenv("VAE_TRAINED", str(tmp_path))
+        train(x, None)
     assert len(files(tmp_path)) == 2
-
-
-def test_the_line_that_says_a_model_was_loaded_names_its_settings(x, tmp_path, capsys, no_training, train):
-    for _ in range(2):
-        train(x, tmp_path, beta=4, seed=7)
-    loaded = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Loaded"))
-    for words in ("bernoulli", "2 latents", "beta 4", "1 epochs on 300 images", "seed 7"):
-        assert words in loaded
-
-
-def test_the_folder_of_trained_models_can_be_named_by_a_variable(x, tmp_path, monkeypatch, no_training, train):
-    monkeypatch.setenv("VAE_TRAINED", str(tmp_path))
-    train(x, None)
-    assert len(files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an archive", "half", "foreign"])

@@ -1,6 +1,5 @@
 """What is handed in: names, the page and the PDF, the archive, and what happens when something fails."""
 
-import errno
 import json
 import re
 import zipfile
@@ -17,20 +16,16 @@ ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("4.3.*.ipynb"))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Ada Lovelace", "ada-lovelace"),
-        ("Jürgen Müller", "jurgen-muller"),
-        ("Zoë O'Brien", "zoe-obrien"),
-        ("Łukasz Groß-Sørensen", "lukasz-gross-sorensen"),
-        ('"Q" \\ / * ..', "q"),
-        ("李明", "李明"),
-        ("!?/ …", ""),
-    ],
-)
-def test_a_name_becomes_a_file_name_without_losing_letters(name, expected):
-    assert submission.file_name(name) == expected
+def test_a_name_becomes_a_file_name_without_losing_letters():
+    names = {
+        "Ada Lovelace": "ada-lovelace",
+        "Zoë O'Brien": "zoe-obrien",
+        "Łukasz Groß-Sørensen": "lukasz-gross-sorensen",
+        '"Q" \\ / * ..': "q",
+        "李明": "李明",
+        "!?/ …": "",
+    }
+    assert {name: submission.file_name(name) for name in names} == names
 
 
 @pytest.mark.parametrize(
@@ -47,24 +42,18 @@ def test_what_cannot_be_packed_is_refused_in_a_sentence(arguments, words, capsys
     assert words in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("outputs", "line"),
-    [
-        (
-            "bernoulli  mean image  384.6   model  264.6   floor  189.9   nats per image\n"
-            "           258.4 reconstruction + 1 · 6.2 KL\n"
-            "gaussian   mean image   66.9   model   31.0   floor    0.0   nats per image\n"
-            "test loss: 264.6 nats per image   (7 other seeds: 263.8 to 265)\n",
-            "Test loss 264.6 nats per image: the mean image for everything costs 384.6, a perfect copy 189.9.",
-        ),
-        ("test loss: 264.6 nats per image", ""),
-        ("", ""),
-    ],
-)
-def test_the_end_of_make_run_says_how_good_the_model_became(outputs, line, tmp_path):
-    cell = new_code_cell(
-        "1", outputs=[new_output("stream", name="stdout", text=text) for text in outputs.splitlines(True)]
-    )
+PRINTED = """
+bernoulli  mean image  384.6   model  264.6   floor  189.9   nats per image
+           258.4 reconstruction + 1 · 6.2 KL
+gaussian   mean image   66.9   model   31.0   floor    0.0   nats per image
+test loss: 264.6 nats per image   (7 other seeds: 263.8 to 265)
+"""
+SCORE = "Test loss 264.6 nats per image: the mean image for everything costs 384.6, a perfect copy 189.9."
+
+
+@pytest.mark.parametrize(("text", "line"), [(PRINTED, SCORE), ("test loss: 264.6 nats per image", ""), ("", "")])
+def test_the_end_of_make_run_says_how_good_the_model_became(text, line, tmp_path):
+    cell = new_code_cell("1", outputs=[new_output("stream", name="stdout", text=text)])
     nbformat.write(new_notebook(cells=[cell]), tmp_path / "a.ipynb")
     assert page.score(tmp_path / "a.ipynb") == line
 
@@ -96,7 +85,7 @@ def project(tmp_path, monkeypatch):
 ADA = ["NAME=Ada *L.* O'Müller", "COURSE=ML & <more>"]
 
 
-def test_the_archive_holds_all_that_its_readme_and_makefile_name(project, capsys):
+def test_the_archive_holds_all_that_its_readme_and_makefile_name_and_the_page_leads_everywhere(project, capsys):
     assert submission.main(ADA) == 0, capsys.readouterr().out
     target = project / "build" / "vae-ada-l-omuller.zip"
     assert str(target.name) in capsys.readouterr().out
@@ -112,15 +101,7 @@ def test_the_archive_holds_all_that_its_readme_and_makefile_name(project, capsys
     for script in re.findall(r"tools/\S+\.(?:py|sh)", (ROOT / "Makefile").read_text(encoding="utf-8")):
         assert script in inside
     assert "*Ada \\*L.\\* O'Müller · ML & \\<more\\>*" in "".join(first["cells"][0]["source"])
-    assert sorted(path.name for path in (project / "build").iterdir()) == [
-        "vae-ada-l-omuller.zip",
-        "vae.html",
-        "vae.pdf",
-    ]
-
-
-def test_the_page_names_the_student_parts_the_exercise_and_leads_everywhere(project):
-    assert submission.main(ADA) == 0
+    assert {path.name for path in (project / "build").iterdir()} == {target.name, "vae.html", "vae.pdf"}
     html = (project / "build" / "vae.html").read_text(encoding="utf-8")
     assert "Ada *L.* O'Müller" in unescape(html).replace("’", "'")
     assert "ML &amp; &lt;more&gt;" in html
@@ -145,27 +126,29 @@ def test_the_exercise_alone_has_its_ten_sections(project):
     assert 'id="part-3"' not in html
 
 
-def test_no_archive_is_left_when_a_notebook_fails(project, monkeypatch, capsys):
-    assert submission.main(ADA) == 0
-    monkeypatch.setattr(submission, "execute_all", lambda *_: 1)
-    assert submission.main(ADA) == 1
-    assert "Nothing was packed." in capsys.readouterr().out
-    assert not list((project / "build").glob("*.zip")), "an older archive must not pass for this one"
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
-        (ModuleNotFoundError("No module named 'typst'"), "pip install -r requirements.txt"),
-        (RuntimeError("a\nthe reason"), "the reason"),
-    ],
-)
-def test_a_failure_leaves_nothing_behind_and_names_the_remedy(project, monkeypatch, capsys, error, words):
+def fails_with(error):
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(page, "write_documents", fails)
+    return fails
+
+
+@pytest.mark.parametrize(
+    ("broken", "instead", "words"),
+    [
+        ((submission, "execute_all"), lambda *_: 1, "Nothing was packed."),
+        ((page, "write_documents"), fails_with(OSError(28, "No space left on device")), "No space left on device"),
+        ((page, "write_documents"), fails_with(ImportError("typst")), "pip install -r requirements.txt"),
+        ((page, "write_documents"), fails_with(RuntimeError("a\nthe reason")), "the reason"),
+    ],
+)
+def test_a_failure_leaves_nothing_that_passes_for_this_one_and_says_why(
+    broken, instead, words, project, monkeypatch, capsys
+):
+    older = project / "build" / "vae-ada-l-omuller.zip"
+    older.parent.mkdir()
+    older.touch()
+    monkeypatch.setattr(*broken, instead)
     assert submission.main(ADA) == 1
     assert words in capsys.readouterr().out
     assert list((project / "build").iterdir()) == []
