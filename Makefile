@@ -1,6 +1,8 @@
 # Each target sets itself up: no other command is needed first. What they do stands in README.md.
 PY = .venv/bin/python
 PY_APPLE = .venv-apple/bin/python
+# Two files at a time: most of a section's time one core is idle.
+TWO = -n 2 --dist loadscope
 # What was given as in `make run LIKELIHOOD=gaussian`; the shell takes the values, whatever they hold, from its environment.
 GIVEN = $(foreach v,$(filter-out PYTHON,$(.VARIABLES)),$(if $(filter command,$(origin $v)),$v="$$$v"))
 
@@ -37,7 +39,7 @@ lab: setup
 
 test: setup-dev
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
-	@$(PY) -m pytest tests notebooks
+	@$(PY) -m pytest $(TWO) tests notebooks
 
 # What a maintainer needs besides is added to the same environment, at the first call only.
 setup-dev: setup
@@ -52,23 +54,23 @@ format: setup-dev
 	@$(PY) -m ruff format --quiet . && $(PY) -m ruff check --fix .
 
 bench: setup
-	@for script in choose_network grid_decoding throughput growth likelihoods beta evidence limits bands notebooks; do \
+	@for script in choose_network throughput growth likelihoods beta limits notebooks; do \
 		echo "== $$script"; $(PY) benchmarks/$$script.py || exit 1; done
 	@$(PY) benchmarks/tables.py
 
 # The version set of Apple silicon on this machine's CPU: requirements.txt resolved for a Mac, without the two packages
 # that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).
-build/requirements-apple.txt: requirements.txt | setup-dev
+build/requirements-apple.txt: requirements.txt requirements-dev.txt | setup-dev
 	@mkdir -p build
-	@.venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
-		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt \
+	@grep xdist requirements-dev.txt | .venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
+		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt - \
 		| grep -v -E '^(tensorflow-macos|tensorflow-metal|appnope)==' > $@.partial && mv $@.partial $@
 
 setup-apple: build/requirements-apple.txt
 	@sh tools/setup.sh .venv-apple build/requirements-apple.txt
 
 test-apple-versions: setup-apple
-	@$(PY_APPLE) -m pytest tests notebooks
+	@$(PY_APPLE) -m pytest $(TWO) --ignore=tests/test_knobs.py tests notebooks
 
 clean:
 	rm -rf .venv .venv-apple build trained

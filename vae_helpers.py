@@ -9,13 +9,14 @@ Imported as `vh`, this module has everything a notebook needs:
     loss      reconstruction_loss, kl_divergence, VAE, build_vae                                     4.3.05
     training  course_schedule, fit, train_or_load, evaluate                                          4.3.06
     looking   encode, sample, decode, reconstruct, latent_grid, uncertainty_maps                     4.3.07 to 4.3.10
+    judging   log_evidence                                                                           4.3.13
     plots     plot_images, plot_one_per_class, plot_history, plot_reconstructions, plot_latent_scatter, plot_class_maps,
-              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion
+              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion, explore_plane
 
-Model, loss, training and looking are written below, in this order. The rest is re-exported: plots from `vae_plots.py`,
-the parameters of a section and `compare` from `course.py`, data from `fashion_mnist.py`, versions, device and files
-from `machine.py`. Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in [0, 1]; every loss is
-in nats.
+Model, loss, training, looking and judging are written below, in this order. The rest is re-exported: plots from
+`vae_plots.py`, the parameters of a section and `compare` from `course.py`, data from `fashion_mnist.py`, versions,
+device and files from `machine.py`. Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in
+[0, 1]; every loss is in nats.
 """
 
 import ast
@@ -51,6 +52,7 @@ from keras import layers, ops
 from course import PARAMETERS, begin, compare
 from fashion_mnist import CLASS_NAMES, array_digest, check_images, load_fashion_mnist
 from machine import ROOT, choose_device, describe_environment
+from plane_explorer import explore_plane
 from vae_plots import (
     CLASS_COLORS,
     plot_class_maps,
@@ -65,6 +67,7 @@ from vae_plots import (
     plot_reconstructions,
     plot_uncertainty_maps,
     show,
+    two_latents,
     use_course_style,
 )
 
@@ -616,3 +619,32 @@ def uncertainty_maps(model: Any, x: np.ndarray, draws: int = 64, seed: int = SEE
     spread = np.broadcast_to(mu, (draws, *mu.shape)), np.broadcast_to(logvar, (draws, *mu.shape))
     x_hat = decode(model, sample(*spread, seed))
     return x_hat.mean(axis=0), x_hat.var(axis=0, ddof=1)
+
+
+# ---------------------------------------------------------------------------------------------------- judging
+
+
+def log_evidence(vae: VAE, x: np.ndarray, step: float = 0.05, radius: float = 6.0) -> np.ndarray:
+    """Return log p(x) of each image (N, 28, 28, 1), for one or two latents: (N,), nats.
+
+    It is the log of the integral of p(z) exp(-reconstruction_loss) over z, as a sum over a grid of `step` in the disc
+    of `radius`; so p(x) is a probability for pixels 0 and 1, and for "gaussian" a density but for that loss's constant.
+    """
+    d = vae.decoder.input_shape[-1]
+    if d > 2:
+        raise ValueError(f"log_evidence sums over a line or a plane, but this model has {d} latents.")
+    x = check_images(x).reshape(len(x), -1)
+    side = np.arange(-radius, radius + step / 2, step)
+    z = np.stack(np.meshgrid(*[side] * d), axis=-1).reshape(-1, d).astype("float32")
+    z = z[(z**2).sum(axis=1) <= radius**2]
+    log_p = np.full(len(x), -np.inf)
+    for part in np.array_split(z, -(-len(z) // 1000)):
+        x_hat = decode(vae, part).reshape(len(part), -1)  # (1000, 784)
+        log_joint = -0.5 * (part**2 + float(np.log(2 * np.pi))).sum(axis=1)  # log p(z); below, log p(x, z)
+        if vae.likelihood == "gaussian":
+            log_joint = 2 * x @ x_hat.T - (x**2).sum(axis=1)[:, None] + (log_joint - (x_hat**2).sum(axis=1))
+        else:
+            x_hat = np.clip(x_hat, CLIP, 1 - CLIP)
+            log_joint = x @ np.log(x_hat / (1 - x_hat)).T + (log_joint + np.log1p(-x_hat).sum(axis=1))
+        log_p = np.logaddexp(log_p, np.asarray(ops.logsumexp(log_joint, axis=1)))
+    return log_p + d * np.log(step)

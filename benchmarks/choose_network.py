@@ -1,8 +1,8 @@
 """Choose the course's network and training on validation images, then report it once on the test images.
 
-    python benchmarks/choose_network.py            everything, about an hour on two idle cores
+    python benchmarks/choose_network.py            everything, about half an hour on two idle cores
     python benchmarks/choose_network.py choose     only the first part
-    python benchmarks/choose_network.py report     only the second part, about forty minutes
+    python benchmarks/choose_network.py report     only the second part, about twenty minutes
 
 choose: every candidate trains on training images 0 to 9,999 and is scored on training images 10,000 to 19,999, which no
 notebook ever trains on. Candidates differ from the course's settings in what their name says. Two run at a time, one
@@ -34,8 +34,7 @@ REPORTED = {
     "tutorial": EIGHT[:4],
 }
 
-# Each changes one thing in the course's settings; "network" holds arguments of build_vae, "peak" and "warmup" those of
-# the step size, the rest of fit.
+# Each differs from the course's settings in what its name says; "peak" and "warmup" are those of the step size.
 CANDIDATES = {
     "course": {},
     "peak 6e-3": {"peak": 6e-3},
@@ -46,35 +45,21 @@ CANDIDATES = {
     "6 epochs": {"epochs": 6},
     "15 epochs": {"epochs": 15},
     "15 epochs, no warm-up, peak 4e-3": {"epochs": 15, "warmup": 0.0, "peak": 4e-3},
-    "ReLU for ELU": {"network": {"encoder": {"activation": "relu"}, "decoder": {"activation": "relu"}}},
-    "Glorot for He": {
-        "network": {"encoder": {"initializer": "GlorotUniform"}, "decoder": {"initializer": "GlorotUniform"}}
-    },
-    "twice the decoder's channels": {"network": {"decoder": {"channels": 32, "filters": (32,)}}},
-    "half the channels": {"network": {"encoder": {"filters": (8, 16)}, "decoder": {"channels": 8, "filters": (8,)}}},
-    "one dense layer in the decoder": {"network": {"decoder": {"units": (128,)}}},
     "course, 30 epochs": {"epochs": LONG_EPOCHS},
-    "tutorial": {"network": "tutorial", "epochs": TUTORIAL_EPOCHS, "learning_rate": TUTORIAL_RATE},
+    "tutorial": {"fit": {"epochs": TUTORIAL_EPOCHS, "learning_rate": TUTORIAL_RATE}},
 }
 
 
-def network(name_or_settings: dict | str) -> dict:
-    """Return the arguments of build_vae for a candidate."""
-    import vae_helpers as vh
-
-    if name_or_settings == "tutorial":
-        return vh.TUTORIAL
-    return name_or_settings
-
-
 def prepare(name: str, seed: int) -> tuple[Any, dict[str, Any]]:
-    """Return a candidate's untrained model and the arguments with which `fit` trains it."""
+    """Return a candidate's untrained model and the arguments with which `fit` trains it on 10,000 images."""
     import vae_helpers as vh
 
-    settings = {"seed": seed, **CANDIDATES[name]}
-    vh.WARMUP, vh.LEARNING_RATE = settings.pop("warmup", vh.WARMUP), settings.pop("peak", vh.LEARNING_RATE)
-    vh.course_schedule.__defaults__ = (vh.LEARNING_RATE,)
-    return vh.build_vae(seed=seed, **network(settings.pop("network", {}))), settings
+    given = {"epochs": vh.EPOCHS, "peak": vh.LEARNING_RATE, "warmup": vh.WARMUP} | CANDIDATES[name]
+    if name == "tutorial":
+        return vh.build_vae(seed=seed, **vh.TUTORIAL), given["fit"] | {"seed": seed}
+    steps = given["epochs"] * -(-10_000 // vh.BATCH_SIZE)
+    schedule = vh.course_schedule(steps, given["peak"], given["warmup"])
+    return vh.build_vae(seed=seed), {"epochs": given["epochs"], "learning_rate": schedule, "seed": seed}
 
 
 def score(job: tuple[str, int]) -> dict[str, Any]:
@@ -131,9 +116,15 @@ def timed_run(job: tuple[str, int]) -> dict[str, Any]:
     clock = Clock()
     vae, settings = prepare(name, seed)
     vh.fit(vae, x[:10_000], callbacks=[clock], **settings)
-    epochs = settings.get("epochs", vh.EPOCHS)
     test = vh.evaluate(vae, x_test)
-    return {"name": name, "seed": seed, "epochs": epochs, "seconds": clock.spent, "curve": clock.curve, "test": test}
+    return {
+        "name": name,
+        "seed": seed,
+        "epochs": settings["epochs"],
+        "seconds": clock.spent,
+        "curve": clock.curve,
+        "test": test,
+    }
 
 
 def reached(course: dict[str, Any], other: dict[str, Any]) -> float:

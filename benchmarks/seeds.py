@@ -12,6 +12,7 @@ The rule. For another seed: the 99 % prediction interval for an eighth run after
 is the 99.5 % quantile of Student's distribution with 6 degrees of freedom. For the course's seed, on a
 processor like those measured: from the least to the greatest of the five runs, widened on both sides by that distance,
 by a quarter of s (at most a tenth of the number), or for nats by 0.3 (at most t s sqrt(1 + 1/7)), whichever is most.
+A ratio, whose unit is "times", gets the interval of its logarithm: twice and half are equally far from once.
 """
 
 import json
@@ -49,6 +50,10 @@ def bounds(values: Mapping[str, float], variants: Mapping[str, float], unit: str
     s = stdev(others)
     half = STUDENT_T * s * math.sqrt(1 + 1 / len(others))
     seeds = mean(others) - half, mean(others) + half
+    if unit == "times":
+        logs = [math.log(value) for value in others]
+        reach = STUDENT_T * stdev(logs) * math.sqrt(1 + 1 / len(logs))
+        seeds = math.exp(mean(logs) - reach), math.exp(mean(logs) + reach)
     five = [values[own], *variants.values()]
     least = max(min(0.3, half) if unit.startswith("nats") else 0.0, min(s / 4, abs(values[own]) / 10))
     margin = max(max(five) - min(five), least)

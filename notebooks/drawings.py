@@ -4,11 +4,16 @@ Each function takes arrays, returns a matplotlib Figure that carries its own alt
 neither trains, loads nor shows anything.
 """
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patches, patheffects
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 
-from vae_plots import two_latents
+from plane_explorer import names_apart, on_sheet
+from vae_plots import plot_latent_grid, two_latents
 
 
 def overfitting(history: dict[str, list[float]]) -> Figure:
@@ -439,4 +444,504 @@ def codes_and_samples(mus: dict[float, np.ndarray], samples: dict[float, np.ndar
         f"Above, the centres mu of {len(mu):,} images, with a circle that holds 95 % of the prior; of the centres it "
         f"holds {shares}. Below, for each weight, 25 draws from the prior, decoded."
     )
+    return fig
+
+
+def named_grid(images: np.ndarray, z: np.ndarray, places: dict[str, np.ndarray], size: float = 5.2) -> Figure:
+    """Draw images (rows, columns, 28, 28, 1) of codes z (rows, columns, d) as a map, with names at their codes.
+
+    On a plane a dashed square runs from -1 to 1 along both axes.
+    """
+    fig = plot_latent_grid(images, z, size=size)
+    (ax,), (rows, columns, d), at = fig.axes, z.shape, on_sheet(places, z)
+    if d > 1:
+        corners = on_sheet({"low": np.full(d, -1.0), "high": np.full(d, 1.0)}, z) * 28 - 0.5
+        (x, y), (width, height) = corners[0], corners[1] - corners[0]
+        for color, style, lw in (("black", "-", 3.5), ("white", "--", 1.8)):  # seen on white and on black
+            ax.add_patch(plt.Rectangle((x, y), width, height, fill=False, ec=color, ls=style, lw=lw))
+    height = 1.15 * 9.5 / 72 / size * columns  # of the bold letters, in images
+    written = names_apart(list(places), at, height, np.zeros(2), np.array([columns, rows]))
+    edge = [patheffects.withStroke(linewidth=3, foreground="black")]
+    for name, start, end in zip(places, 28 * at, 28 * written, strict=True):
+        ax.plot(*np.stack([start, end]).T, color="white", lw=1.2, path_effects=edge)
+        ax.text(*end, name, ha="center", va="center", color="white", size=9.5, weight="bold", path_effects=edge)
+    named = [f"{name} in row {y + 0.5:.0f}, column {x + 0.5:.0f}" for name, (x, y) in zip(places, at, strict=True)]
+    fig.alt_text += f" Names stand at the medians of the classes: {'; '.join(named)}."
+    return fig
+
+
+def loss_around_mu(t: np.ndarray, rise: np.ndarray) -> Figure:
+    """Draw how the loss rises from that of mu as one latent moves by `t` sigmas, (n,): rise (LATENT_DIM, n, images)."""
+    fig, ax = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
+    bell = np.exp(-0.5 * np.linspace(t[0], t[-1], 200) ** 2)
+    ax.fill_between(np.linspace(t[0], t[-1], 200), -1.9, -1.9 + 0.7 * bell, color="#88CCEE", alpha=0.6, lw=0)
+    white = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+    ax.text(0, -1.6, "where z falls", ha="center", fontsize=10, bbox=white)
+    ax.plot(t, rise[0][:, :25], color="#BBBBBB", lw=0.8, zorder=1)
+    means, looks = rise.mean(axis=2), (("#332288", "-"), ("#CC6677", "--"), ("#117733", "-."))
+    for i, mean in enumerate(means[:3]):
+        color, style = looks[i]
+        label = f"$z_{{{i + 1}}}$, mean of {rise.shape[2]} images"
+        ax.plot(t, mean, style, marker="o", ms=5, lw=2.5, color=color, label=label)
+    ax.plot([], [], color="#BBBBBB", label="$z_1$, single images")
+    ax.axhline(0, color="#555555", lw=1)
+    ax.set(xlabel="distance from mu, in sigmas", ylabel="loss less that of mu, nats", xlim=(t[0], t[-1]))
+    ax.set(ylim=(-1.9, 4), title="The loss around mu")
+    ax.legend(loc="upper center", framealpha=1)
+    right, left = (means[0, np.abs(t - side).argmin()] for side in (1, -1))
+    fig.alt_text = (
+        f"Loss less that of mu against the distance from mu. The mean over {rise.shape[2]} images is a bowl: one sigma "
+        f"to the left along the first latent it is {left:.2f} nats higher, to the right {right:.2f}."
+    )
+    return fig
+
+
+def floor_and_excess(names: Sequence[str], floor: np.ndarray, excess: np.ndarray) -> Figure:
+    """Draw for each class its floor and, stacked on it, its excess, (n,) each, in nats; the largest excess on top."""
+    order, y = np.argsort(-excess), np.arange(len(names))
+    fig, ax = plt.subplots(figsize=(8.4, 4.2), layout="constrained")
+    ax.barh(y, floor[order], color="#DDDDDD", hatch="//", edgecolor="#AAAAAA", lw=0, label="floor of the images")
+    ax.barh(y, excess[order], left=floor[order], color="#332288", label="excess of the model")
+    for place, c in enumerate(order):
+        ax.text(floor[c] + excess[c] / 2, place, f"{excess[c]:.0f}", ha="center", va="center", color="white")
+    ax.set(xlabel="reconstruction loss, nats per image", ylim=(len(names) - 0.4, -0.6))
+    ax.set_yticks(y, [names[c] for c in order])
+    ax.grid(False, axis="y")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2, frameon=False)
+    best, worst = order[-1], order[0]
+    fig.alt_text = (
+        f"Bars of ten classes, floor and excess stacked, sorted by excess: {names[worst]} has the largest, "
+        f"{excess[worst]:.0f} nats on a floor of {floor[worst]:.0f}; {names[best]} the least, {excess[best]:.0f} on "
+        f"{floor[best]:.0f}."
+    )
+    return fig
+
+
+def details(rows: dict[str, np.ndarray], signed: dict[str, np.ndarray], titles: Sequence[str]) -> Figure:
+    """Draw rows of images (n, 28, 28, 1), and below them rows of signed differences on one scale."""
+    fig, axes = plt.subplots(len(rows) + len(signed), len(titles), figsize=(10.8, 3.9), layout="constrained")
+    limit = max(float(np.quantile(np.abs(np.stack(list(signed.values()))), 0.99)), 1e-9)
+    for line, (name, images) in zip(axes, (rows | signed).items(), strict=True):
+        low, high, cmap = (-limit, limit, "cividis") if name in signed else (0, 1, "gray")
+        for ax, image in zip(line, images, strict=True):
+            picture = ax.imshow(image.squeeze(), vmin=low, vmax=high, cmap=cmap)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=10)
+    fig.colorbar(picture, ax=axes[len(rows) :], label="pixel value", aspect=12, extend="both")
+    spread = ", ".join(f"{name} {images.std():.2f}" for name, images in signed.items())
+    fig.alt_text = (
+        f"{len(titles)} columns ({', '.join(titles)}), in rows: {', '.join(rows | signed)}. The signed rows share one "
+        f"scale; their standard deviations over pixels: {spread}."
+    )
+    return fig
+
+
+def draws_and_differences(x: np.ndarray, x_hat: np.ndarray, mean: np.ndarray) -> Figure:
+    """Draw an input x above the mean of its decodes, and six decodes, x_hat, above their differences from the mean."""
+    fig, axes = plt.subplots(2, 7, figsize=(10.8, 3.5), layout="constrained")
+    change = x_hat - mean
+    limit = float(np.quantile(np.abs(change), 0.995)) or 1e-9
+    for ax, image, title in ((axes[0, 0], x, "input"), (axes[1, 0], mean, "mean")):
+        ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
+        ax.set_title(title)
+    for k, (upper, lower) in enumerate(axes[:, 1:].T):
+        grey = upper.imshow(x_hat[k].squeeze(), cmap="gray", vmin=0, vmax=1)
+        signed = lower.imshow(change[k].squeeze(), cmap="cividis", vmin=-limit, vmax=limit)
+        upper.set_title(f"draw {k + 1}")
+        lower.set_title("less mean")
+    for ax in axes.flat:
+        ax.axis("off")
+    fig.colorbar(grey, ax=axes[0], label="pixel value", ticks=[0, 0.5, 1], pad=0.01)
+    fig.colorbar(signed, ax=axes[1], label="difference", extend="both", pad=0.01)
+    fig.alt_text = (
+        "An input, the mean of its decodes, and six decodes that look almost alike. Below each its difference from "
+        f"the mean, in patches that lighten or darken together; the largest is {np.abs(change).max():.2f} of the scale."
+    )
+    return fig
+
+
+def variance_split(parts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """Draw maps of variance, name -> (n, 28, 28, 1), a row for each part, all on one scale, under `names`."""
+    top = max(float(maps.max()) for maps in parts.values())
+    fig, axes = plt.subplots(len(parts), len(names), figsize=(9.6, 4.7), layout="constrained", squeeze=False)
+    for line, (name, maps) in zip(axes, parts.items(), strict=True):
+        for ax, image in zip(line, maps, strict=True):
+            heat = ax.imshow(image.squeeze(), cmap="magma", vmin=0, vmax=top)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, name in zip(axes[0], names, strict=True):
+        ax.set_title(name)
+    fig.colorbar(heat, ax=axes, label="variance of a pixel", shrink=0.9)
+    largest = "; ".join(f"{' '.join(name.split())} up to {maps.max():.3f}" for name, maps in parts.items())
+    fig.alt_text = (
+        f"Heat maps of {len(parts)} variances in rows for {', '.join(names)}, all on one scale from 0 to {top:.2f}: "
+        f"{largest}."
+    )
+    return fig
+
+
+def error_of_the_mean(
+    draws: Sequence[int], measured: Sequence[float], expected: np.ndarray, maps: Sequence[np.ndarray]
+) -> Figure:
+    """Draw the error of a mean of `draws` decodes beside the expected line, and the errors of one mean each, `maps`."""
+    shapes = {"width_ratios": [2] + [1] * len(maps), "layout": "constrained"}
+    fig, (left, *axes) = plt.subplots(1, 1 + len(maps), figsize=(10.8, 3), **shapes)
+    left.loglog(draws, expected, color="#CC6677", lw=2.5, label=r"$\sqrt{\mathrm{Var} / K}$")
+    left.loglog(draws, measured, "o", color="#332288", ms=8, label="measured")
+    left.set_xticks(draws, [str(k) for k in draws])
+    left.set_yticks(expected, [f"{value:.4f}" for value in expected])
+    left.minorticks_off()
+    left.set(xlabel="draws K", ylabel="error of the mean", title="Four times the draws, half the error")
+    left.legend(loc="lower left")
+    limit = max(float(np.abs(maps[0]).max()), 1e-9)
+    for ax, k, image in zip(axes, draws, maps, strict=True):
+        picture = ax.imshow(image.squeeze(), cmap="cividis", vmin=-limit, vmax=limit)
+        ax.set_title(f"K = {k}")
+        ax.axis("off")
+    fig.colorbar(picture, ax=axes, label="error, pixel value", shrink=0.8)
+    fig.alt_text = (
+        f"Left: the error of the mean falls along a line from {measured[0]:.4f} at {draws[0]} draws to "
+        f"{measured[-1]:.4f} at {draws[-1]}. Right: the error of one mean each as maps, fainter and fainter."
+    )
+    return fig
+
+
+def best_variance(
+    sigma2_x: np.ndarray, nats: np.ndarray, marked: dict[str, tuple[float, float]], residuals: np.ndarray
+) -> Figure:
+    """Draw nats per image against the variance, (n,) each, points `marked` name -> (variance, nats), and residuals."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.9), layout="constrained")
+    left.plot(sigma2_x, nats, color="#332288", lw=2.2)
+    for (name, (v, cost)), marker in zip(marked.items(), "osD", strict=False):
+        left.plot(v, cost, marker, ms=9, color="#CC6677", mec="white", zorder=3)
+        text = f"{name}: {cost:,.0f} nats".replace("-", "−")
+        below = cost <= min(cost for _, cost in marked.values())
+        place = {"xytext": (0, -20), "ha": "center"} if below else {"xytext": (10, -12), "ha": "left"}
+        left.annotate(text, (v, cost), textcoords="offset points", fontsize=10, **place)
+    least, most = min(nats.min(), 0), max(cost for _, cost in marked.values())
+    left.set(xscale="log", ylim=(least - 0.2 * (most - least), most + 0.3 * (most - least)))
+    left.set_xlim(sigma2_x[0], 1e3 * sigma2_x[-1])
+    left.set(title="The same x_hat under a Gaussian", xlabel="sigma2_x", ylabel="nats per image")
+    right.hist(residuals.ravel(), np.linspace(-1, 1, 82), density=True, color="0.75", lw=0, label="residuals")
+    line = np.linspace(-1, 1, 401)
+    for (name, (v, _)), style in zip(list(marked.items())[:2], ("-", "--"), strict=False):
+        density = np.exp(-(line**2) / (2 * v)) / np.sqrt(2 * np.pi * v)
+        right.plot(line, density, style, lw=2.2, color="#CC6677", label=f"Gaussian: {name}")
+    right.set(
+        yscale="log", ylim=(3e-3, 300), xlabel="residual x − x_hat", ylabel="density", xticks=(-1, -0.5, 0, 0.5, 1)
+    )
+    right.set_title("What the pixels really miss by")
+    right.legend(loc="upper left", fontsize=10)
+    points = "; ".join(f"{name}: {cost:,.0f} nats at {v:.3g}" for name, (v, cost) in marked.items())
+    far = np.mean(np.abs(residuals) > 0.5)
+    fig.alt_text = (
+        f"Left: nats per image against sigma2_x, a valley with its lowest point at {sigma2_x[nats.argmin()]:.3g}; "
+        f"{points}. Right: a histogram of residuals, with a spike at 0 and long tails, {far:.1%} "
+        "of them beyond one half, under two Gaussians."
+    )
+    return fig
+
+
+def continuous_bernoulli(
+    lam: np.ndarray, area: np.ndarray, mean: np.ndarray, x: np.ndarray, densities: dict[float, np.ndarray]
+) -> Figure:
+    """Draw the area under exp(-BCE) and the mean against the parameter, (n,) each, and densities of pixel values x."""
+    fig, (left, centre, right) = plt.subplots(1, 3, figsize=(10.5, 3.6), layout="constrained")
+    left.plot(lam, area, color="#332288", lw=2.2)
+    left.axhline(1, color="0.4", ls=":", lw=1.8)
+    left.text(0.5, 0.96, "a density", ha="center", va="top", fontsize=11)
+    left.text(0.5, area.max() + 0.03, "exp(−BCE)", ha="center", color="#332288", fontsize=11)
+    left.set(title="Area over all greys", xlabel="x_hat", xlim=(0, 1), ylim=(0, 1.08))
+    looks = zip(("#332288", "#117733", "#CC6677"), ("-", "--", "-."), strict=True)
+    for (p, density), (color, style) in zip(densities.items(), looks, strict=False):
+        centre.plot(x, density, style, color=color, lw=2.2, label=f"{p:g}")
+    centre.set(title="Continuous Bernoulli", xlabel="pixel x", ylabel="density", xlim=(0, 1), ylim=(0, None))
+    centre.legend(title="parameter", loc="upper center", fontsize=10, title_fontsize=10)
+    right.plot(lam, mean, color="#332288", lw=2.2, label="continuous Bernoulli")
+    right.plot([0, 1], [0, 1], ":", color="0.4", lw=1.8, label="coin")
+    right.set(title="Its mean", xlabel="parameter", ylabel="mean pixel", xlim=(0, 1), ylim=(0, 1))
+    right.legend(loc="upper left", fontsize=10)
+    fig.alt_text = (
+        f"Left: the area under exp(−BCE) against x_hat, an arch from {area[0]:.2f} to {area.max():.2f} and back, far "
+        f"below 1. Centre: densities for the parameters {', '.join(f'{p:g}' for p in densities)}. Right: the mean "
+        f"against the parameter, an S from {mean[0]:.2f} to {mean[-1]:.2f} that is flatter than a coin's diagonal."
+    )
+    return fig
+
+
+_NOTE = {"textcoords": "offset points", "fontsize": 11}
+
+
+def rate_distortion(
+    betas: np.ndarray, rate: np.ndarray, distortion: np.ndarray, images: dict[str, np.ndarray], own: tuple | None
+) -> Figure:
+    """Draw D against R of models (betas, seeds), lines of slope -beta, pictures of the first seed, and `own` as a star.
+
+    `images`, in bytes, has test_images (n, 28, 28, 1) and, for each weight, reconstructions (betas, n, 28, 28, 1).
+    """
+    fig, (above, ax) = plt.subplots(2, 1, figsize=(10.5, 7.4), height_ratios=[1, 1.25], layout="constrained")
+    middle = np.median(rate, axis=1), np.median(distortion, axis=1)  # (betas,) each
+    ax.plot(*middle, color="#332288", lw=2, zorder=2)
+    ax.plot(rate, distortion, "o", ms=6, color="#88CCEE", mec="#332288", zorder=3)
+    ax.plot(rate[:, 0], distortion[:, 0], "o", ms=8, color="#332288", mec="white", zorder=4)
+    for i, reach, end in ((2, 1.4, 0), (3, 0.9, 0), (4, 0.6, 1)):
+        r = middle[0][i] + reach * np.array([-1, 1])
+        d = middle[1][i] - betas[i] * (r - middle[0][i])
+        ax.plot(r, d, "--", color="#CC6677", lw=1.8, zorder=3)
+        ax.annotate(
+            f"slope −{betas[i]:g}", (r[end], d[end]), (-6, -3), **_NOTE, color="#882255", ha="right", va="center"
+        )
+    if own:
+        ax.plot(*own, "*", ms=17, color="#DDCC77", mec="black", zorder=5)
+        ax.annotate("your model", own, (8, 10), **_NOTE)
+    ax.set(xlabel="rate R = kl_loss, nats per image", ylabel="distortion D = recon_loss, nats per image")
+    dark = "dark: the seed whose pictures are shown\npale: the other seeds; line: medians"
+    ax.text(0.93, 0.42, dark, transform=ax.transAxes, ha="right", va="top", fontsize=11)
+    above.axis("off")
+    columns = {"test image": images["test_images"]}
+    columns |= {f"beta {betas[i]:g}": images["reconstructions"][i] for i in reversed(range(len(betas)))}
+    for k, (title, column) in enumerate(columns.items()):
+        strip = above.inset_axes((k / 7 + 0.035, 0, 1 / 7 - 0.07, 0.92), title=title, xticks=[], yticks=[])
+        strip.imshow(np.vstack(column[..., 0]), cmap="gray", vmin=0, vmax=255)
+        strip.grid(False)
+        if k:
+            leader = {"xyA": (0.5, 0), "coordsA": strip.transAxes, "coordsB": ax.transData, "shrinkB": 6}
+            fig.add_artist(ConnectionPatch(xyB=(rate[-k, 0], distortion[-k, 0]), ls=":", color="0.45", **leader))
+    ends = [f"beta {b:g}: rate {rate[i, 0]:.2f}, distortion {distortion[i, 0]:.0f}" for i, b in enumerate(betas)]
+    fig.alt_text = f"Distortion falls with rate, steeply at first. {'; '.join(ends)}. Above, reconstructions for each."
+    return fig
+
+
+def linear_curve(curve: np.ndarray, touching: dict[float, np.ndarray], betas: np.ndarray, rates: np.ndarray) -> Figure:
+    """Draw the exact curve, (n, 2) pairs of R and D, with the points of some weights, and each latent's rate (n, d)."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), layout="constrained")
+    left.plot(*curve.T, color="#332288", lw=2.4)
+    width, height = np.ptp(curve, axis=0)
+    for beta, (r, d) in touching.items():
+        half = 0.2 / np.hypot(1 / width, beta / height)  # so that all lines are about as long
+        line = np.array([-half, half])
+        left.plot(r + line, d - beta * line, "--", color="#CC6677", lw=2)
+        left.plot(r, d, "o", ms=8, color="#332288", mec="white", zorder=4)
+        left.annotate(f"beta {beta:g}, slope −{beta:g}", (r, d), (10, 8), **_NOTE)
+    left.set(xlabel="rate R, nats per image", ylabel="distortion D, squared error", title="The exact curve, linear VAE")
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.6, rates.shape[1]))
+    for j, (rate, shade) in enumerate(zip(rates.T, shades, strict=True)):
+        right.plot(betas, rate, color=shade, lw=2.2, ls="-" if j % 2 == 0 else "-.")
+    for j, aligned, sign in ((0, "left", 1), (rates.shape[1] - 1, "right", -1))[: rates.shape[1]]:
+        near = len(betas) // 4
+        place = {"ha": aligned, "va": "bottom" if sign > 0 else "top", "color": shades[j]}
+        right.annotate(f"latent {j + 1}", (betas[near], rates[near, j]), (6 * sign, 2 * sign), **_NOTE, **place)
+    right.set(xscale="log", xlabel="beta", ylabel="rate of the latent, nats", title="The latents fall silent in turn")
+    right.xaxis.set_major_formatter("{x:g}")
+    silent = ", ".join(f"{betas[rate == 0].min():.0f}" for rate in rates.T[:2])
+    fig.alt_text = (
+        f"Left: distortion falls with rate along a convex curve, touched by lines of slope minus beta for beta = "
+        f"{', '.join(f'{beta:g}' for beta in touching)}. Right: the rate of each of {rates.shape[1]} latents falls "
+        f"with beta and is zero from about beta = {silent} on for the first."
+    )
+    return fig
+
+
+def codes_along_beta(betas: np.ndarray, variances: np.ndarray, samples: np.ndarray) -> Figure:
+    """Draw the variances of mu, (betas, seeds, 2), and a row of samples for each weight, (betas, n, 28, 28, 1)."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.8, 4.6), width_ratios=[1, 1.15], layout="constrained")
+    larger, smaller = variances.max(axis=2), variances.min(axis=2)  # (betas, seeds)
+    for v, shift, color, marker, name in (
+        (larger, 0.9, "#332288", "o", "larger of the two"),
+        (smaller, 1.11, "#CC6677", "^", "smaller"),
+    ):
+        left.plot(betas * shift, v, marker, color=color, ms=7, mec="white", mew=0.8)
+        left.plot([], [], marker, color=color, ms=7, label=name)
+    left.axhline(0.01, color="0.2", ls=":", lw=1.8)
+    left.annotate("active above 0.01", (betas[0], 0.01), (0, 4), **_NOTE)
+    left.set(xscale="log", yscale="log", xlabel="beta", ylabel="variance of mu over the test images")
+    left.set_title(f"Both latents, {variances.shape[1]} seeds")
+    left.set_xticks(betas, [f"{beta:g}" for beta in betas])
+    left.minorticks_off()
+    left.legend(loc="upper right")
+    right.imshow(np.vstack([np.hstack(row[..., 0]) for row in samples]), cmap="gray", vmin=0, vmax=255)
+    right.set_yticks([14 + 28 * i for i in range(len(betas))], [f"beta {beta:g}" for beta in betas])
+    right.set(xticks=[], title=f"The same {samples.shape[1]} draws from the prior, decoded")
+    right.grid(False)
+    spans = [f"beta {b:g} {v.min():.4f} to {v.max():.2f}" for b, v in zip(betas, variances, strict=True)]
+    fig.alt_text = f"Left: variances of mu: {'; '.join(spans)}. Right: a row of decoded prior draws for each beta."
+    return fig
+
+
+def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay images (N, 28, 28, 1) side by side, `columns` in a row, with a thin white line between them."""
+    padded = np.pad(images[..., 0], ((0, 0), (0, 1), (0, 1)), constant_values=1.0)  # (N, 29, 29)
+    return padded.reshape(-1, columns, 29, 29).swapaxes(1, 2).reshape(-1, 29 * columns)[:-1, :-1]
+
+
+def codes_and_sheets(columns: dict[str, tuple], rows: dict[str, list[np.ndarray]]) -> Figure:
+    """Draw where codes lie and are drawn, and what is decoded.
+
+    `columns`: title -> (centres of images (N, 2), mean (2,) and covariance (2, 2) of the normal distribution that codes
+    are drawn from); `rows`: name -> a list of samples (24, 28, 28, 1), one array for each column.
+    """
+    fig, axes = plt.subplots(1 + len(rows), len(columns), figsize=(11, 6.9), height_ratios=[2.5, 1, 1])
+    fig.set_layout_engine("constrained", hspace=0, h_pad=0.06)
+    angle, words = np.linspace(0, 2 * np.pi, 200), []
+    everything = np.concatenate([mu for mu, _, _ in columns.values()])
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    (x, y), half = (low + high) / 2, 0.54 * (high - low).max()
+    for ax, (title, (mu, mean, covariance)) in zip(axes[0], columns.items(), strict=True):
+        root = np.linalg.cholesky(covariance)
+        ax.plot(*mu.T, ".", ms=3, mew=0, color="#888888")
+        ring = mean[:, None] + 2 * root @ np.stack([np.cos(angle), np.sin(angle)])
+        ax.plot(*ring, color="#CC6677", lw=2.4)
+        ax.set(title=title, xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", xlabel="$z_1$")
+        ax.locator_params(nbins=5)
+        inside = np.linalg.norm(np.linalg.solve(root, (mu - mean).T), axis=0) < 2
+        words.append(f"{title}: {inside.mean():.0%}")
+    axes[0, 0].set_ylabel("d = 2: $z_2$")
+    for line, (name, sheets) in zip(axes[1:], rows.items(), strict=True):
+        for ax, images in zip(line, sheets, strict=True):
+            ax.imshow(_sheet(images, 8), vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+        line[0].set_ylabel(f"{name}: samples")
+    fig.alt_text = (
+        "Above, the centres of images with two latents, and an ellipse that holds 86.5 % of the draws; the share of "
+        f"centres that it holds: {', '.join(words)}. Below, 24 decoded draws each for {' and '.join(rows)}."
+    )
+    return fig
+
+
+def cost_and_floor(images: dict[str, np.ndarray], cost: dict[str, np.ndarray], floor: dict[str, np.ndarray]) -> Figure:
+    """Draw what images of several kinds cost, split at their floors, and cost against floor: name -> (n,) in nats."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), width_ratios=[1.25, 1], layout="constrained")
+    kinds = sorted(cost, key=lambda name: cost[name].mean())
+    for i, name in enumerate(kinds):
+        low, high = floor[name].mean(), cost[name].mean()
+        left.barh(i, low, color="#BBBBBB", height=0.7, label="floor" if i == 0 else None)
+        left.barh(i, high - low, left=low, color="#332288", height=0.7, label="above the floor" if i == 0 else None)
+        left.text(high + 12, i, f"{high:.0f}", va="center", fontsize=11)
+        box = left.inset_axes([-0.12, (i + 0.1) / len(kinds), 0.1, 0.8 / len(kinds)])
+        box.imshow(images[name], vmin=0, vmax=1)
+        box.set(xticks=[], yticks=[])
+    top = 1.12 * max(values.mean() for values in cost.values())
+    left.set(yticks=range(len(kinds)), yticklabels=kinds, ylim=(-0.5, len(kinds) - 0.5), xlim=(0, top))
+    left.set(xlabel="nats per image", title="−log p, mean of each kind")
+    left.tick_params(axis="y", length=0, pad=42)
+    left.grid(axis="y", visible=False)
+    left.legend(loc="lower right")
+    right.plot(floor["clothes"], cost["clothes"], ".", ms=6, mew=0, color="#117733", label="one garment")
+    ends = (0, 1.05 * max(values.max() for values in floor.values()))
+    right.plot(ends, ends, "--", color="#444444", lw=1.2, label="−log p = floor")
+    for name in kinds:
+        if name != "clothes":
+            at, leftward = (floor[name].mean(), cost[name].mean()), floor[name].mean() > 0.7 * ends[1]
+            right.plot(*at, "s", ms=7, color="#332288")
+            look = {"textcoords": "offset points", "fontsize": 10.5, "va": "center"}
+            right.annotate(
+                name, at, (-9 if leftward else 9, -6 if at[1] < 60 else 1), ha="right" if leftward else "left", **look
+            )
+    right.set(
+        xlabel="floor, nats per image", ylabel="−log p, nats per image", ylim=(0, top), xlim=(-0.04 * top, ends[1])
+    )
+    right.set_title("−log p against the floor")
+    right.legend(loc="lower right")
+    means = ", ".join(f"{name} {cost[name].mean():.0f} ({floor[name].mean():.0f})" for name in kinds)
+    fig.alt_text = (
+        f"Left, bars of −log p for each kind, and in brackets the floor, in nats: {means}. Right, −log p of single "
+        "garments rises with their floors, above the dashed line where the two are equal; squares are other kinds."
+    )
+    return fig
+
+
+def gains(losses: dict[str, np.ndarray], baseline: str) -> Figure:
+    """Draw a dot for each seed's test loss, name -> (seeds,) in nats, a row for each name; a line marks `baseline`."""
+    fig, ax = plt.subplots(figsize=(8.5, 0.45 * len(losses) + 1.1), layout="constrained")
+    ax.axvline(losses[baseline].mean(), color="#444444", lw=1.2, ls="--")
+    for i, values in enumerate(losses.values()):
+        ax.plot(values, np.full(len(values), i), "o", ms=8, mfc="none", mew=1.6, color="#332288")
+        ax.text(values.max() + 0.5, i, f"{values.mean():.1f}", va="center", fontsize=11)
+    ax.set(
+        yticks=range(len(losses)),
+        yticklabels=losses,
+        ylim=(len(losses) - 0.5, -0.5),
+        xlabel="test loss, nats per image",
+    )
+    ax.set_xlim(right=max(values.max() for values in losses.values()) + 3)
+    ax.set_title("A circle for each seed, and the mean; dashed: the course's model")
+    means = ", ".join(f"{name} {values.mean():.1f}" for name, values in losses.items())
+    fig.alt_text = f"Test losses of five seeds for each of {len(losses)} settings; means in nats: {means}."
+    return fig
+
+
+def bounds_and_reach(bounds: dict[int, float], log_p: float, missed: np.ndarray, gap: np.ndarray) -> Figure:
+    """Draw mean importance bounds by number of draws below `log_p`, and for each image `gap` against `missed`, nats."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained")
+    draws, means = list(bounds), list(bounds.values())
+    left.axhline(log_p, color="#117733", lw=2.5)
+    left.plot(draws, means, "o-", color="#332288", lw=2, ms=6)
+    room = log_p - means[0]
+    left.text(draws[0], log_p + 0.03 * room, "log p(x) by the grid", color="#117733", va="bottom")
+    left.text(draws[0], means[0] - 0.05 * room, "ELBO", color="#332288", va="top")
+    left.text(draws[-1], means[-1] - 0.22 * room, "bound of K draws", color="#332288", ha="right", va="top")
+    left.set(xscale="log", xlabel="K, draws in each bound", ylabel="nats per image", title="Mean over the images")
+    left.set_xticks(draws, [str(k) for k in draws])
+    left.minorticks_off()
+    left.set_ylim(means[0] - 0.15 * room, log_p + 0.15 * room)
+    low, high = 0.01, 2 * max(missed.max(), gap.max(), 0.1)
+    right.plot([low, high], [low, high], "--", color="#666666", lw=1.5)
+    shown = [np.clip(values, 1.3 * low, None) for values in (missed, gap)]
+    right.plot(*shown, "o", color="#332288", mec="white", mew=0.6, ms=5)
+    right.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    right.set(xlabel="−log s, nats", ylabel="missing with 100 draws, nats", title="One point for each image")
+    words = "dashed: equal\nat the edge: below 0.01"
+    right.text(0.04, 0.96, words, transform=right.transAxes, va="top", size=10, color="#444444")
+    over = ", ".join(f"{mean:.1f} for {k}" for k, mean in bounds.items())
+    near = (np.abs(np.log(missed[gap > 1] / gap[gap > 1])) < np.log(2)).sum()
+    fig.alt_text = (
+        f"Left: the mean bound by its number of draws, {over}; the line of log p is at {log_p:.1f} nats. Right: for "
+        f"{len(gap)} images, what 100 draws miss against minus log s, up to {gap.max():.0f} nats. Of the "
+        f"{(gap > 1).sum()} that miss more than one nat, {near} lie within a factor of two of equal values, dashed."
+    )
+    return fig
+
+
+def posteriors(
+    windows: list[tuple[np.ndarray, np.ndarray]],
+    images: np.ndarray,
+    q: tuple[np.ndarray, np.ndarray],
+    q_star: tuple[np.ndarray, np.ndarray],
+    titles: list[str],
+) -> Figure:
+    """Draw for each image its posterior, filled, in a window (axes, log joint); ellipses of q and q*, (mu, logvar)."""
+    fig, axes = plt.subplots(1, len(windows), figsize=(11, 4.7), layout="constrained")
+    for n, (ax, ((z_1, z_2), log_joint)) in enumerate(zip(axes, windows, strict=True)):
+        p = np.exp(log_joint - log_joint.max())
+        ordered = np.sort(p, axis=None)[::-1]
+        held = np.cumsum(ordered) / ordered.sum()
+        levels = [ordered[np.searchsorted(held, 1 - np.exp(-0.5 * r**2))] for r in (3, 2, 1)]
+        ax.contourf(z_1, z_2, p, levels=np.unique([*levels, 1.001]), colors=["#CFE0EE", "#8FBBDB", "#3F7FB2"])
+        for (mu, logvar), color, style in ((q, "#AA3355", "--"), (q_star, "#000000", "-")):
+            for radius in (1, 2, 3):
+                look = {"fill": False, "ec": color, "ls": style, "lw": 1.7}
+                ring = patches.Ellipse(mu[n], *(2 * radius * np.exp(0.5 * logvar[n])), **look)
+                ring.set_path_effects([patheffects.withStroke(linewidth=3.2, foreground="white")])
+                ax.add_patch(ring)
+        top = z_2[-1] + 0.36 * (z_2[-1] - z_2[0])  # room for the image
+        ax.set(xlim=z_1[[0, -1]], ylim=(z_2[0], top), aspect="equal", xlabel="$z_1$", title=titles[n])
+        ax.locator_params(nbins=5)
+        ax.grid(False)
+        inset = ax.inset_axes([0.02, 0.75, 0.23, 0.23])
+        inset.imshow(images[n].squeeze(), cmap="gray", vmin=0, vmax=1)
+        inset.axis("off")
+    axes[0].set_ylabel("$z_2$")
+    handles = [
+        patches.Patch(color="#3F7FB2", label="posterior: 39, 86, 99 %"),
+        plt.Line2D([], [], color="#AA3355", ls="--", lw=1.7, label="the encoder's q: 1, 2, 3 sigma"),
+        plt.Line2D([], [], color="#000000", lw=1.7, label="q*, the best of its kind"),
+    ]
+    fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    off = np.linalg.norm((q[0] - q_star[0]) / np.exp(0.5 * q_star[1]), axis=1)
+    said = "; ".join(f"{title}, q lies {far:.1f} sigma from q*" for title, far in zip(titles, off, strict=True))
+    fig.alt_text = f"Panels of the plane with filled posteriors, dashed ellipses of q and solid ones of q*: {said}."
     return fig

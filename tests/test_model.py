@@ -1,5 +1,6 @@
 """What the model, its loss and its training promise, against NumPy and against their own contract."""
 
+import itertools
 import json
 import math
 import random
@@ -272,6 +273,57 @@ def test_the_tutorial_network_is_a_configuration_of_the_same_builder():
     vae = vh.build_vae(**vh.TUTORIAL)
     kernels = [layer.get_weights()[0].shape for layer in vae.decoder.layers if layer.get_weights()]
     assert kernels == [(2, 3136), (3, 3, 64, 64), (3, 3, 32, 64), (3, 3, 1, 32)]
+
+
+# -------------------------------------------------------------------------------------------------- judging
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2])
+def test_the_probabilities_of_all_images_add_up_to_one(latent_dim):
+    """Three pixels hang on the code, and all others are black for sure: eight images are possible."""
+    kernel, bias = np.zeros((latent_dim, 784)), np.full(784, -16.0)
+    kernel[:, :3], bias[:3] = RNG.normal(0, 2, (latent_dim, 3)), [0, 1, -1]
+    dense = keras.layers.Dense(784, activation="sigmoid")
+    decoder = keras.Sequential([keras.Input((latent_dim,)), dense, keras.layers.Reshape((28, 28, 1))])
+    dense.set_weights([kernel, bias])
+    eight = np.zeros((8, 784), "float32")
+    eight[:, :3] = list(itertools.product((0, 1), repeat=3))
+    model = SimpleNamespace(decoder=decoder, likelihood="bernoulli")
+    log_p = vh.log_evidence(model, eight.reshape(-1, 28, 28, 1), step=0.1)
+    np.testing.assert_allclose(np.exp(log_p).sum(), 1, atol=5e-4)
+
+
+@pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
+def test_log_evidence_is_what_a_mean_over_draws_from_the_prior_finds(likelihood, x, small_vae):
+    vae, images = small_vae(likelihood=likelihood), x[:4].round()
+    z = RNG.standard_normal((20_000, 2)).astype("float32")
+    x_hat = vh.decode(vae, z)
+    for image, found in zip(images, vh.log_evidence(vae, images, step=0.1), strict=True):
+        log_lik = -np.asarray(vh.reconstruction_loss(image[None], x_hat, likelihood), "float64")
+        weights = np.exp(log_lik - log_lik.max())
+        error = weights.std() / weights.mean() / np.sqrt(len(z))
+        assert error < 0.1, "the draws say too little"
+        assert found == pytest.approx(np.log(weights.mean()) + log_lik.max(), abs=4 * error + 1e-3)
+
+
+def test_log_evidence_is_exact_for_a_linear_decoder_whose_posteriors_are_as_narrow_as_ours(x):
+    """Its p(x) is a normal density with covariance I / 2 + W W^T; the posterior's sigma is about 0.06 and 0.09."""
+    weights = np.linalg.qr(RNG.normal(size=(784, 2)))[0].T * [[11.8], [7.8]]
+    dense = keras.layers.Dense(784)
+    decoder = keras.Sequential([keras.Input((2,)), dense, keras.layers.Reshape((28, 28, 1))])
+    dense.set_weights([weights.astype("float32"), np.full(784, 0.3, "float32")])
+    covariance = np.eye(784) / 2 + weights.T @ weights
+    off = x[:100].reshape(-1, 784) - 0.3
+    exact = -0.5 * (off * np.linalg.solve(covariance, off.T).T).sum(axis=1) - 0.5 * np.linalg.slogdet(2 * covariance)[1]
+    model = SimpleNamespace(decoder=decoder, likelihood="gaussian")
+    off_by = {step: vh.log_evidence(model, x[:100], step=step) - exact for step in (0.1, 0.05)}
+    assert np.abs(off_by[0.05]).max() < 2e-3
+    assert np.abs(off_by[0.1]).max() > 10 * np.abs(off_by[0.05]).max(), "half the step brings it to the exact value"
+
+
+def test_log_evidence_refuses_more_latents_than_a_plane_has(x, small_vae):
+    with pytest.raises(ValueError, match="3 latents"):
+        vh.log_evidence(small_vae(latent_dim=3), x)
 
 
 # ------------------------------------------------------------------------------------------------- training

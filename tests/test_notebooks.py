@@ -10,8 +10,6 @@ from pathlib import Path
 import count_code
 import pytest
 
-# Shrinks with every issue and ends empty.
-NOT_YET_REWRITTEN = {f"4.3.{k:02}" for k in range(7, 15)} - {"4.3.08"}
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 ROOT = NOTEBOOKS[0].parents[1]
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -114,8 +112,8 @@ def test_its_mathematics_survives_jupyter_github_and_html(path):
 
 
 def test_it_stays_within_the_readers_budget(path):
-    if path.name[:6] in NOT_YET_REWRITTEN or path.stem == "solutions":
-        pytest.skip("not yet rewritten, or answers and no section")
+    if path.stem == "solutions":
+        pytest.skip("answers and no section")
     over = {
         name: (value, most)
         for name, value in count_code.figures(path).items()
@@ -123,11 +121,6 @@ def test_it_stays_within_the_readers_budget(path):
     }
     assert not over, f"over the budget (is, at most): {over}"
     assert count_code.teaches(path) >= 0.6, f"of its code {count_code.teaches(path):.0%} teach: tools/count_code.py"
-
-
-def test_a_rewritten_section_leaves_the_frozen_helper(path):
-    frozen = "old_helpers" in path.read_text()
-    assert frozen == (path.name[:6] in NOT_YET_REWRITTEN)
 
 
 def test_it_names_no_machine_and_no_person(path):

@@ -94,9 +94,10 @@ def test_the_archive_holds_all_that_its_readme_and_makefile_name_and_the_page_le
         first = json.loads(archive.read(f"vae-ada-l-omuller/notebooks/{NAMES[0]}"))
     assert {"vae.html", "vae.pdf", "Makefile", "requirements.txt", "README.md"} <= inside
     assert {f"notebooks/{name}" for name in NAMES} <= inside
-    for link in re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text(encoding="utf-8")):
-        if link != "notebooks/solutions.ipynb":  # executed and packed as the sections are, which alone are faked here
-            assert link.startswith("https://") or link in inside, f"README.md links to {link}"
+    for document in ("README.md", "CONTRIBUTING.md", "FAQ.md"):
+        for link in re.findall(r"\]\(([^)#]+)", (ROOT / document).read_text(encoding="utf-8")):
+            if link != "notebooks/solutions.ipynb":  # executed and packed like the sections, which alone are faked here
+                assert link.startswith("https://") or link in inside, f"{document} links to {link}"
     for script in re.findall(r"tools/\S+\.(?:py|sh)", (ROOT / "Makefile").read_text(encoding="utf-8")):
         assert script in inside
     assert "*Ada \\*L.\\* O'Müller · ML & \\<more\\>*" in "".join(first["cells"][0]["source"])

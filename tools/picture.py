@@ -1,10 +1,11 @@
 """Draw the picture at the head of README.md with the model that section 4.3.6 has trained.
 
-    python tools/picture.py    writes .github/vae.png
+    python tools/picture.py    writes docs/vae.png
 
 It loads the model, or trains it first.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -16,10 +17,18 @@ import vae_helpers as vh
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
+from PIL import Image
 
-TARGET = ROOT / ".github" / "vae.png"
+TARGET = ROOT / "docs" / "vae.png"
 SIDE, REACH = 15, 2.1  # garments along one side of the map; how far it goes in each direction
-APART = {"T-shirt/top": (0.75, 0.45), "Shirt": (-0.15, -0.3), "Pullover": (-0.5, 0.1)}  # labels that would overlap
+# Labels that would overlap, moved.
+APART = {
+    "T-shirt/top": (0.55, -0.05),
+    "Shirt": (0.1, 0.0),
+    "Bag": (-0.5, -0.1),
+    "Pullover": (-0.35, -0.05),
+    "Coat": (0.25, -0.35),
+}
 
 
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
@@ -57,8 +66,11 @@ def main() -> None:
         ax.set(xlabel="$z_1$")
         ax.set_ylabel("$z_2$", rotation=0)
         ax.grid(False)
+    drawn_once = io.BytesIO()
+    fig.savefig(drawn_once, dpi=100)
+    few_colours = Image.open(drawn_once).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     TARGET.parent.mkdir(exist_ok=True)
-    fig.savefig(TARGET, dpi=100, metadata={"Software": None})
+    few_colours.save(TARGET, optimize=True)
     print(f"{TARGET.relative_to(ROOT)}, {TARGET.stat().st_size / 1000:.0f} kB")
 
 

@@ -17,8 +17,8 @@ from execute import EXECUTED, ROOT, execute_all, settings
 from page import BUILD, write_all
 
 PARTS = {"": ("",), "exercise": ("4.3.0", "4.3.10")}  # what the names of a part's notebooks start with
-# Beside the notebooks: what it takes to run them again, and what README.md links to.
-PACKED = "*.py *.md *.toml LICENSE Makefile environment.yml requirements*.txt .github/*.png data/* notebooks/*.py"
+# Beside the notebooks: what it takes to run them again, and what README.md, CONTRIBUTING.md and FAQ.md link to.
+PACKED = "*.py *.md *.toml LICENSE Makefile environment.yml requirements*.txt docs/* data/* notebooks/*.py"
 PACKED += " notebooks/*.json tools/* tests/*.py benchmarks/*.* benchmarks/results/*"
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 EXAMPLE = "make submission NAME='Ada Lovelace' COURSE='Machine learning 1'"

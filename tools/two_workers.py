@@ -3,7 +3,7 @@
     python tools/two_workers.py
 
 Both workers run on this machine and talk over localhost; on several machines, TF_CONFIG names them instead. The draws
-are switched off (z = mu), because each device draws its own: what is left must agree. See "Several GPUs" in README.md.
+are switched off (z = mu), because each device draws its own: what is left must agree. CONTRIBUTING.md: "Several GPUs".
 """
 
 import json
