@@ -5,9 +5,7 @@ import html
 import io
 import itertools
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -141,40 +139,21 @@ def test_the_stored_section_holds_an_explorer_with_the_class_names():
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browser(browser, tmp_path_factory):
     """Headless Chromium on a page with two explorers, of the plane and of a line, whose script was run."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    try:
-        from selenium import webdriver
-    except ImportError:
-        driver = None
-    if not chromium or not driver:
-        refuse = pytest.fail if os.environ.get("VAE_BROWSER") == "required" else pytest.skip
-        refuse("needs Chromium, its driver and requirements-browser.txt: make test-browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "disable-sync"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     page = tmp_path_factory.mktemp("explorer") / "page.html"
     plane, line = explore_plane(pictures(PLANE), PLANE, LABELS).html, explore_plane(pictures(LINE), LINE).html
     as_sanitized = re.sub(r"<(script|style)>.*?</\1>", "", plane, flags=re.S).replace("vae-plane", "without-script")
     body = f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>x</title><body>{plane}{line}{as_sanitized}'
     page.write_text(body, encoding="utf-8")
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
     size = {"width": 1200, "height": 1800, "deviceScaleFactor": 1, "mobile": False}
-    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    chrome.set_script_timeout(30)
-    chrome.get(page.as_uri())
-    chrome.execute_async_script(
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    browser.execute_async_script(
         "const ready = () => document.querySelectorAll('canvas').length == 2 ? arguments[0]() : setTimeout(ready, 50);"
         "ready()"
     )
-    yield chrome
-    chrome.quit()
+    return browser
 
 
 def element(browser, selector, which=0):
