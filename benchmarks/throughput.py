@@ -36,10 +36,8 @@ def multiply_adds(model: keras.Model) -> int:
 
 def bare_loop(x: np.ndarray) -> dict[str, Callable[[], float]]:
     """Return what gives the seconds of one epoch: a traced step on gathered batches and nothing else, and its parts."""
-    vae, optimizer = (
-        vh.build_vae(),
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(vh.LEARNING_RATE, 10**6)),
-    )
+    vae = vh.build_vae()
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(vh.LEARNING_RATE, 10**6))
     optimizer.build(vae.trainable_variables)
 
     def loss(batch):
