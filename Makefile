@@ -9,7 +9,7 @@ GIVEN = $(foreach v,$(filter-out PYTHON,$(.VARIABLES)),$(if $(filter command,$(o
 .PHONY: help run lab test test-apple-versions test-browser execute submission format bench setup setup-dev setup-apple clean
 
 help:
-	@echo "make run      execute every notebook into build/, make a page and a PDF of them, and say what to open"
+	@echo "make run      execute every section into build/, make a page and a PDF of them, and say what to open"
 	@echo "make run LIKELIHOOD=gaussian LATENT_DIM=8   the same with other parameters than the course's"
 	@echo "make lab      open JupyterLab on the notebooks"
 	@echo "make test     run the unit tests and re-execute every notebook with nbval"
@@ -26,7 +26,7 @@ setup:
 	@sh tools/setup.sh .venv requirements.txt
 
 run: setup
-	@$(PY) tools/execute.py build/notebooks $(GIVEN) && $(PY) tools/page.py
+	@$(PY) tools/execute.py build/notebooks 4.3 $(GIVEN) && $(PY) tools/page.py
 
 submission: setup
 	@$(PY) tools/submission.py $(GIVEN)
