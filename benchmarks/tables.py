@@ -1,6 +1,6 @@
-"""Write the tables of benchmarks/README.md and the runtimes in README.md from the results as last measured.
+"""Write the tables of benchmarks/README.md and the runtimes in README.md and the sections, from the results.
 
-python benchmarks/tables.py            writes both, and the figure benchmarks/results/time_to_quality.png
+python benchmarks/tables.py            writes them, and the figure benchmarks/results/time_to_quality.png
 python benchmarks/tables.py --check    changes nothing; says what is out of date
 """
 
@@ -152,22 +152,27 @@ def notebooks() -> str:
 PARTS: tuple[Callable[[], str], ...] = (time_to_quality, throughput, growth, notebooks)
 
 
+def seconds(name: str) -> int:
+    """Return the seconds of a notebook, rounded to five."""
+    return 5 * round(read_results("notebooks")["notebooks"][name]["seconds"] / 5)
+
+
 def runtimes(readme: str) -> str:
-    """Return README.md with the seconds of each notebook in its table, rounded to five."""
-    figures = read_results("notebooks")["notebooks"]
-
-    def row(match: re.Match) -> str:
-        return f"{match[1]}{5 * round(figures[match[2]]['seconds'] / 5)} s |"
-
-    return re.sub(r"^(\| \[[^\]]+\]\(notebooks/(\S+)\.ipynb\) \| .* \| )\S+ s \|$", row, readme, flags=re.M)
+    """Return README.md with the seconds of each notebook in its table."""
+    row = r"^(\| \[[^\]]+\]\(notebooks/(\S+)\.ipynb\) \| .* \| )\S+ s \|$"
+    return re.sub(row, lambda match: f"{match[1]}{seconds(match[2])} s |", readme, flags=re.M)
 
 
 def main(check: bool) -> int:
-    """Write the two files, or compare them with what they should be; return the exit status."""
+    """Write the tables and what the sections say of their runtime, or compare; return the exit status."""
     status = 0
     own = HEAD + "\n" + "\n\n".join(part() for part in PARTS) + "\n"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path, text in ((ROOT / "benchmarks" / "README.md", own), (ROOT / "README.md", runtimes(readme))):
+    files = {ROOT / "benchmarks" / "README.md": own, ROOT / "README.md": runtimes(readme)}
+    for path in sorted((ROOT / "notebooks").glob("4.3.*.ipynb")):
+        said = f"Runtime: about {seconds(path.stem)} s"
+        files[path] = re.sub(r"Runtime: about \d+ s", said, path.read_text(encoding="utf-8"))
+    for path, text in files.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             status = 1
             print(f"{path.relative_to(ROOT)} is {'out of date' if check else 'written'}.")
