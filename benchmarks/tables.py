@@ -90,6 +90,21 @@ def draw_time_to_quality() -> None:
     fig.savefig(FOLDER / "time_to_quality.png", dpi=100, metadata={"Software": None})
 
 
+def choice() -> str:
+    """Return the candidates' losses on validation images, by which the training was chosen."""
+    results = read_results("choose_network")["choose"]
+    losses: dict[str, list[float]] = {}
+    for row in results["rows"]:
+        losses.setdefault(row["name"], []).append(row["validation"])
+    rows = [[name, span(own)] for name, own in sorted(losses.items(), key=lambda item: median(item[1]))]
+    header = ["what differs from the course's training", "loss on validation images, nats per image"]
+    return (
+        "## The choice of the training\n\nThree seeds each, trained on training images 0 to 9,999 and scored on images "
+        f"10,000 to 19,999: median (from to).\n\n{table(header, rows)}\n\n"
+        f"{measured_on(results['versions'])}, `python benchmarks/choose_network.py choose`"
+    )
+
+
 def throughput() -> str:
     """Return images per second of the same network in three implementations."""
     results = read_results("throughput")
@@ -149,7 +164,7 @@ def notebooks() -> str:
     )
 
 
-PARTS: tuple[Callable[[], str], ...] = (time_to_quality, throughput, growth, notebooks)
+PARTS: tuple[Callable[[], str], ...] = (time_to_quality, choice, throughput, growth, notebooks)
 
 
 def seconds(name: str) -> int:
