@@ -21,5 +21,5 @@ remedy="On Debian and Ubuntu: apt install python$version-venv"
 "$python" -m venv "$1" || { rm -rf "$1"; echo "$python cannot make a virtual environment. $remedy" >&2; exit 1; }
 pip="$1/bin/python -m pip --disable-pip-version-check install --quiet"
 uv=$(command -v uv) || { $pip -c "$(dirname "$0")/../requirements-dev.txt" uv && uv="$1/bin/uv"; } # faster than pip
-"$uv" pip install --quiet --python "$1/bin/python" -r "$2" || $pip -r "$2"
+"$uv" pip install --quiet --compile-bytecode --python "$1/bin/python" -r "$2" || $pip -r "$2"
 cp "$2" "$1/requirements.txt"
