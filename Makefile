@@ -2,7 +2,7 @@
 PY = .venv/bin/python
 PY_APPLE = .venv-apple/bin/python
 # Two files at a time: most of a section's time one core is idle.
-TWO = -n 2 --dist loadscope
+TWO = -n 2 --no-loadscope-reorder
 # What was given as in `make run LIKELIHOOD=gaussian`; the shell takes the values, whatever they hold, from its environment.
 GIVEN = $(foreach v,$(filter-out PYTHON,$(.VARIABLES)),$(if $(filter command,$(origin $v)),$v="$$$v"))
 
@@ -39,7 +39,7 @@ lab: setup
 
 test: setup-dev
 	@$(PY) -m ruff format --check . && $(PY) -m ruff check .
-	@$(PY) -m pytest $(TWO) tests notebooks
+	@$(PY) -m pytest $(TWO) notebooks tests
 
 # What a maintainer needs besides is added to the same environment, at the first call only.
 setup-dev: setup
@@ -62,7 +62,7 @@ bench: setup
 # that exist only there (tensorflow-metal is the GPU plug-in, tensorflow-macos an empty shell around tensorflow).
 build/requirements-apple.txt: requirements.txt requirements-dev.txt | setup-dev
 	@mkdir -p build
-	@grep xdist requirements-dev.txt | .venv/bin/uv pip compile --quiet --no-header --no-annotate --only-binary :all: \
+	@grep xdist requirements-dev.txt | .venv/bin/uv pip compile --quiet --no-python-downloads --no-header --no-annotate --only-binary :all: \
 		--python-platform aarch64-apple-darwin --python-version 3.11 requirements.txt - \
 		| grep -v -E '^(tensorflow-macos|tensorflow-metal|appnope)==' > $@.partial && mv $@.partial $@
 
@@ -70,7 +70,7 @@ setup-apple: build/requirements-apple.txt
 	@sh tools/setup.sh .venv-apple build/requirements-apple.txt
 
 test-apple-versions: setup-apple
-	@$(PY_APPLE) -m pytest $(TWO) --ignore=tests/test_knobs.py tests notebooks
+	@$(PY_APPLE) -m pytest $(TWO) --ignore=tests/test_knobs.py notebooks tests
 
 clean:
 	rm -rf .venv .venv-apple build trained

@@ -2,4 +2,24 @@
 
 import os
 
+import pytest
+
 os.environ["VAE_STRICT"] = "1"
+
+
+def pytest_collection_modifyitems(items):
+    """Start with the longest; 4.3.06 trains the model that later sections load."""
+    items.sort(key=lambda item: ("4.3.06" not in item.nodeid, "4.3.05" not in item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give two workers (`pytest -n 2`) a file at a time; of tests/test_knobs.py a section, for it shares models."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class BySection(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file, _, test = nodeid.partition("::")
+            return file + test.partition("[")[2][:6] if file.endswith("test_knobs.py") else file
+
+    return BySection(config, log)

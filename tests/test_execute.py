@@ -45,9 +45,11 @@ def test_a_fresh_kernel_that_imports_the_helper_writes_no_log(write, tmp_path, m
         return clean(notebook)
 
     monkeypatch.setattr(execute, "clean", keep)
-    assert execute.execute(path, tmp_path / "out" / path.name, {}) == []
+    assert execute.execute_all(tmp_path / "out") == 0
     assert {output.name for output in raw} == {"stdout"}, "the helper's import is silent, nothing had to be removed"
-    assert capfd.readouterr() == ("", "")
+    printed = capfd.readouterr()
+    assert len(printed.out.splitlines()) == 2
+    assert printed.err == ""
     assert "TensorFlow" in stored(tmp_path / "out", path.name).cells[1].outputs[0].text
 
 
@@ -102,18 +104,29 @@ def test_the_failing_cell_and_its_reason_are_told_in_ten_lines(write, tmp_path, 
     long = "\n".join(f"x{i} = {i}" for i in range(30))
     reason = "\\n".join(f"line {i}" for i in range(20))
     write("4.3.01_a.ipynb", "1", "2", f"def f():\n    raise ValueError('{reason}')\n\n\n{long}\nf()\n{long}")
-    write("4.3.02_b.ipynb", "1")
+    write("4.3.02_b.ipynb", "import time\ntime.sleep(5)")
+    write("4.3.03_c.ipynb", "1")
     assert execute.execute_all(tmp_path / "out") == 1
     printed = capfd.readouterr()
     assert printed.err == ""
-    first, *lines, last = printed.out.strip().splitlines()
-    assert re.match(r"\[ 1 of 2\] 4\.3\.01_a +failed after \d+ s", first)
+    first, *lines, last, beside = printed.out.strip().splitlines()
+    assert re.match(r"\[ 1 of 3\] 4\.3\.01_a +failed after \d+ s", first)
     assert last == "notebooks/4.3.01_a.ipynb was not written. Open it with `make lab` and run it to that cell."
     assert len(lines) <= 10
     assert lines[0] == "Cell 3:"
     assert any(re.search(r"-> +\d+ f\(\)", line) for line in lines), "the line that failed"
     assert "ValueError: line 0" in lines
-    assert not (tmp_path / "out").exists(), "neither this one nor those after it"
+    assert beside.startswith("[ 2 of 3]"), "the one that ran beside it comes to its end"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["4.3.02_b.ipynb"], "and no further one starts"
+
+
+def test_the_training_goes_first_for_later_sections_load_its_models(write, tmp_path, capfd):
+    for name in ("4.3.01_a", "4.3.02_b", "4.3.06_training", "4.3.07_c"):
+        write(f"{name}.ipynb", "import time\ntime.sleep(0.5)")
+    assert execute.execute_all(tmp_path / "out") == 0
+    *lines, last = capfd.readouterr().out.splitlines()
+    assert {line.split()[-3] for line in lines[:2]} == {"4.3.01_a", "4.3.06_training"}
+    assert last.startswith("4 of 4 notebooks ran without an error")
 
 
 def test_a_syntax_error_is_told_too(write, tmp_path, capfd):

@@ -1,8 +1,8 @@
 """A reader may change any number in the parameters cell: the section runs to its end and prints another number.
 
-The sections run on few images with few epochs, because only their running is the question here, and step by step
-without compiling, which is faster for so little. All knobs in this process; one knob a section in a kernel of its own,
-as a student's.
+The sections run on few images with a small network and little training, because only their running is the question.
+All knobs in this process, where training is one step an epoch; one knob a section in a kernel of its own, as a
+student's, with the real training.
 """
 
 import contextlib
@@ -43,8 +43,9 @@ KNOBS = [
 ]
 
 FEW = """
+from functools import wraps
 import vae_helpers as vh
-_load, _fit = vh.load_fashion_mnist, vh.fit
+_load, _fit, _encoder, _decoder = vh.load_fashion_mnist, vh.fit, vh.build_encoder, vh.build_decoder
 
 def few_images(first_10k=True):
     (x, y), (x_test, y_test) = _load()
@@ -54,22 +55,47 @@ def few_images(first_10k=True):
 def few_epochs(vae, x_train, x_val=None, epochs=vh.EPOCHS, *args, **settings):
     return _fit(vae, x_train, x_val, min(epochs, 3), *args, **settings)
 
-vh.load_fashion_mnist, vh.fit = few_images, few_epochs
+@wraps(_encoder)
+def small_encoder(*args, **settings):
+    return _encoder(*args, **{"filters": (2, 2), "units": (4,)} | settings)
+
+@wraps(_decoder)
+def small_decoder(*args, **settings):
+    return _decoder(*args, **{"units": (4,), "channels": 2, "filters": (2,)} | settings)
+
+vh.load_fashion_mnist, vh.fit, vh.build_encoder, vh.build_decoder = few_images, few_epochs, small_encoder, small_decoder
 """
+
+
+def one_step_an_epoch(vae, x_train, x_val=None, epochs=vh.EPOCHS, *_, **__):
+    """Descend the loss of all images once an epoch, and report what `vh.fit` reports."""
+    history = {}
+    for _ in range(min(epochs, 3)):
+        with tf.GradientTape() as tape:
+            vae(x_train)
+        for weight, slope in zip(
+            weights := vae.trainable_variables, tape.gradient(vae.losses[0], weights), strict=True
+        ):
+            weight.assign_sub(0.01 * tf.sign(slope))
+        for split, images in ({"": x_train} | ({} if x_val is None else {"val_": x_val})).items():
+            for name, value in vh.evaluate(vae, images).items():
+                history.setdefault(split + name, []).append(value)
+    return history
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few(tmp_path_factory):
-    """Few images, few epochs, nothing compiled, and a folder of trained models that the sections share."""
+    """Few images, few and short epochs, few weights, and a folder of trained models that the sections share."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("load_fashion_mnist", "fit"):
+        for name in ("load_fashion_mnist", "fit", "build_encoder", "build_decoder"):
             patch.setattr(vh, name, getattr(vh, name))  # given back at the end
         exec(FEW, {})
+        patch.setattr(vh, "fit", one_step_an_epoch)
         patch.setenv("VAE_TRAINED", str(tmp_path_factory.mktemp("trained")))
         patch.setenv("MPLBACKEND", "agg")
         patch.syspath_prepend(str(NOTEBOOKS))
         patch.chdir(NOTEBOOKS)
-        tf.config.run_functions_eagerly(True)
+        tf.config.run_functions_eagerly(True)  # faster for so little
         yield
         tf.config.run_functions_eagerly(False)
 

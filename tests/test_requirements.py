@@ -30,7 +30,7 @@ def reachable():
     """Whether a package index answers: the resolver needs one, and the tests must work with the network cut."""
     if UV is None:
         return False
-    command = [UV, "pip", "compile", "--quiet", "--no-header", "-"]
+    command = [UV, "pip", "compile", "--quiet", "--no-python-downloads", "--no-header", "-"]
     return subprocess.run(command, input="six", text=True, capture_output=True, timeout=120).returncode == 0
 
 
@@ -46,12 +46,12 @@ UNSUPPORTED = [("aarch64-apple-darwin", "3.13"), ("x86_64-manylinux_2_28", "3.10
 @pytest.fixture(scope="module")
 def resolved():
     """The resolver's answer for every platform and Python, asked all at once: most of the time is the index's."""
-    command = [UV, "pip", "compile", "--no-header", "--no-annotate", "--only-binary", ":all:", str(REQUIREMENTS)]
+    command = [UV, "pip", "compile", "--no-python-downloads", "--no-header", "--no-annotate", "--only-binary", ":all:"]
 
     def resolve(target):
         platform, python = target
         options = ["--python-platform", platform, "--python-version", python]
-        return subprocess.run([*command, *options], text=True, capture_output=True)
+        return subprocess.run([*command, *options, str(REQUIREMENTS)], text=True, capture_output=True)
 
     targets = [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions] + UNSUPPORTED
     with ThreadPoolExecutor(8) as pool:

@@ -3,20 +3,25 @@
     python tools/execute.py build/notebooks LATENT_DIM=8    leaves the notebooks as they are; with other parameters
     python tools/execute.py notebooks 4.3.02 4.3.06         in place, before a commit; only these
 
-A notebook is written when all of its cells have run; the first cell that fails is shown and ends the run.
+Two run at a time, each in a process of its own: one alone leaves half of a machine idle. A notebook is written when all
+of its cells have run; the first cell that fails is shown, and no further notebook starts.
 """
 
 import ast
 import logging
+import os
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill import execute_notebook, inspect_notebook
 from papermill.exceptions import PapermillExecutionError
+from papermill.utils import chdir
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -64,13 +69,12 @@ def clean(notebook: nbformat.NotebookNode) -> list[str]:
     return [line for line in lines if line.strip() and not LOG.match(line)]
 
 
-def execute(source: Path, target: Path, parameters: dict[str, object], bar: dict | bool = False) -> list[str]:
+def execute(source: Path, target: Path, parameters: dict[str, object], bar: dict | bool) -> list[str]:
     """Execute the notebook `source` with those of `parameters` that its cell "parameters" holds; return its stderr."""
     held = {name: value for name, value in parameters.items() if name in inspect_notebook(source)}
     options = {"record_timing": False, "coalesce_streams": True, "extra_arguments": ["--log-level=40"]}
-    options |= {"kernel_name": "python3", "cwd": NOTEBOOKS, "execution_timeout": CELL_TIMEOUT, "progress_bar": bar}
-    with quiet_libraries():  # the kernel's process inherits it, and with it goes the kernel's own log
-        notebook = execute_notebook(nbformat.read(source, as_version=4), None, held, **options)
+    options |= {"kernel_name": "python3", "execution_timeout": CELL_TIMEOUT, "progress_bar": bar}
+    notebook = execute_notebook(nbformat.read(source, as_version=4), None, held, **options)
     said = clean(notebook)
     write_whole(target, (nbformat.writes(notebook) + "\n").encode())
     return said
@@ -105,17 +109,33 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
     if unused := set(parameters).difference(*(inspect_notebook(path) for path in notebooks)):
         print(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it would change nothing.")
         return 2
-    begun = time.monotonic()
-    for number, source in enumerate(notebooks, 1):
+    begun, failed = time.monotonic(), []
+
+    def run(number: int, source: Path) -> None:
+        if failed:
+            return
         started, what = time.monotonic(), f"[{number:2} of {len(notebooks)}] {source.stem}"
         bar = {"desc": f"{what:36}", "bar_format": BAR, "file": sys.stdout, "leave": False}
         try:
             said = execute(source, folder / source.name, parameters, bar if sys.stdout.isatty() else False)
+            lines = [f"{what:36}{time.monotonic() - started:5.0f} s", *(f"    {line}" for line in said[:5])]
         except (PapermillExecutionError, CellTimeoutError, DeadKernelError, OSError) as error:
-            print(f"{what:36}  failed after {time.monotonic() - started:.0f} s\n{reason(error)}")
-            print(f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell.")
-            return 1
-        print(f"{what:36}{time.monotonic() - started:5.0f} s", *said[:5], sep="\n    ", flush=True)
+            failed.append(source)
+            lines = [f"{what:36}  failed after {time.monotonic() - started:.0f} s", reason(error)]
+            lines += [f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell."]
+        tqdm.write("\n".join(lines), file=sys.stdout)
+        sys.stdout.flush()
+
+    # 4.3.06 first: it trains the models that later sections load.
+    order = sorted(enumerate(notebooks, 1), key=lambda numbered: not numbered[1].name.startswith("4.3.06"))
+    # The kernels inherit folder and silence; with it goes the kernel's own log.
+    with quiet_libraries(), chdir(NOTEBOOKS), ThreadPoolExecutor(2) as pool:
+        try:
+            list(pool.map(run, *zip(*order, strict=True)))
+        except KeyboardInterrupt:
+            os._exit(130)  # without waiting for the two that run: a kernel ends when its parent is gone
+    if failed:
+        return 1
     print(f"{len(notebooks)} of {len(notebooks)} notebooks ran without an error, in {time.monotonic() - begun:.0f} s.")
     return 0
 
