@@ -580,8 +580,11 @@ def reconstruct(model: Any, x: np.ndarray, seed: int | None = None) -> np.ndarra
 def evaluate(vae: VAE, x: np.ndarray, seed: int = SEED) -> dict[str, float]:
     """Return loss, recon_loss and kl_loss, means over the images in nats per image, with one seeded z for each."""
     mu, logvar = encode(vae, x)
-    x_hat = decode(vae, sample(mu, logvar, seed))
-    recon_loss = float(np.mean(reconstruction_loss(x, x_hat, vae.likelihood)))
+    z = sample(mu, logvar, seed)
+    losses = _in_batches(
+        lambda i: reconstruction_loss(x[i], vae.decoder(z[i]), vae.likelihood), np.arange(len(x)), 1000
+    )
+    recon_loss = float(np.mean(losses))
     kl_loss = float(np.mean(kl_divergence(mu, logvar)))
     return {"loss": recon_loss + vae.beta * kl_loss, "recon_loss": recon_loss, "kl_loss": kl_loss}
 
