@@ -48,7 +48,7 @@ setup-dev: setup
 		&& cp requirements-dev.txt .venv/; }
 
 test-browser: setup-dev
-	@VAE_BROWSER=required $(PY) -m pytest tests/test_browser.py
+	@VAE_BROWSER=required $(PY) -m pytest tests/test_browser.py tests/test_explorer.py
 
 format: setup-dev
 	@$(PY) -m ruff format --quiet . && $(PY) -m ruff check --fix .

@@ -19,18 +19,16 @@ device and files from `machine.py`. Conventions: images are float32 arrays of sh
 [0, 1]; every loss is in nats.
 """
 
-import ast
 import hashlib
 import inspect
 import json
 import numbers
 import os
-import textwrap
+import uuid
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from statistics import NormalDist
-from types import CodeType
 from typing import Any
 
 import machine
@@ -415,32 +413,18 @@ def fit(
     return {name: [float(np.squeeze(value)) for value in row] for name, row in history.items()}
 
 
-def _bytecode(part: Any) -> str:
-    part = getattr(part, "fget", part)
-    part = getattr(part, "__code__", part)
-    if isinstance(part, type):
-        return repr(sorted((name, _bytecode(method)) for name, method in vars(part).items() if callable(method)))
-    if not isinstance(part, CodeType):
-        return repr(part)
-    return repr((part.co_code, part.co_names, [_bytecode(constant) for constant in part.co_consts]))
-
-
 @cache
 def _source(part: Callable | type) -> str:
-    """Return the code of a function or class without comments and docstrings; where it has no text, its bytecode.
+    """Return the text of a function or class; where that does not say everything, a text that no other run has.
 
     Read once, when this module is imported: an edited file counts from the next start of the kernel on, as for Python.
     """
     try:
-        if part.__name__ == "<lambda>":  # its line holds more than the lambda
-            return _bytecode(part)
-        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
-    except (OSError, TypeError, SyntaxError):
-        return _bytecode(part)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
-            node.body[0] = ast.Pass()
-    return ast.unparse(tree)
+        if part.__name__ != "<lambda>" and not getattr(part, "__closure__", None):
+            return inspect.getsource(part)
+    except (AttributeError, OSError, TypeError):  # no name, no file, or neither a function nor a class
+        pass
+    return uuid.uuid4().hex
 
 
 def _plain(value: Any) -> Any:

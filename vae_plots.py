@@ -217,11 +217,10 @@ def plot_interpolation(images: Any, titles: Sequence[str] = (), names: Sequence[
 # --------------------------------------------------------------------------------------------------- training
 
 
-def plot_history(history: Mapping[str, Sequence[float]], floor: float | None = None, title: str = "") -> Figure:
+def plot_history(history: Mapping[str, Sequence[float]], title: str = "") -> Figure:
     """Plot loss, recon_loss and kl_loss against the epoch: training solid, held-out (val_…) dashed, nats per image.
 
-    First epochs far above everything after them are cut off, and their values are written at the edge. `floor`, a loss
-    that no model can get below, is a dotted line in the panel of recon_loss.
+    First epochs far above everything after them are cut off, and their values are written at the edge.
     """
     missing = [name for name in ("loss", "recon_loss", "kl_loss") if not len(history.get(name, ()))]
     if missing:
@@ -246,8 +245,6 @@ def plot_history(history: Mapping[str, Sequence[float]], floor: float | None = N
             first = f"{kind}, epoch 1: {value:.{1 if value < 100 else 0}f}"
             look = {"ha": "right", "va": "top", "size": 10.5, "color": looks[kind]["color"]}
             ax.text(0.97, 0.97 - 0.1 * k, first, transform=ax.transAxes, path_effects=_HALO, **look)
-        if floor is not None and name == "recon_loss":
-            ax.axhline(floor, color="#444444", ls=":", label="floor")
         ax.set(title=name, xlabel="epoch", xlim=(0.5, 1.5) if len(rows["training"]) == 1 else None)
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ends = {kind: f"from {row[0]:.1f} to {row[-1]:.1f}" for kind, row in rows.items() if row}
@@ -256,10 +253,9 @@ def plot_history(history: Mapping[str, Sequence[float]], floor: float | None = N
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     fig.suptitle(title or None)
     what = f"{title}: t" if title else "T"
-    under = "" if floor is None else f"; a dotted floor at {floor:.1f}"
     return _with_text(
         fig,
-        f"{what}hree panels over {_many(len(history['loss']), 'epoch')}, nats per image: {'; '.join(words)}{under}.",
+        f"{what}hree panels over {_many(len(history['loss']), 'epoch')}, nats per image: {'; '.join(words)}.",
     )
 
 

@@ -18,7 +18,6 @@ Both parts need all 60,000 images (see fashion_mnist.py) and write to benchmarks
 
 import sys
 import time
-from statistics import mean, median
 from typing import Any
 
 from common import machine, read_results, run_jobs, write_results
@@ -81,10 +80,6 @@ def choose() -> dict[str, Any]:
     for row in run_jobs(score, [(name, seed) for name in names for seed in SEEDS_TO_CHOOSE]):
         rows.append(row)
         print(f"{row['name']:34} seed {row['seed']}: {row['validation']:7.2f}", flush=True)
-    print(f"\n{'candidate':34} {'mean':>7}   loss on validation images per seed, nats per image")
-    for name in names:
-        losses = [row["validation"] for row in rows if row["name"] == name]
-        print(f"{name:34} {mean(losses):7.2f}   {'  '.join(f'{v:.2f}' for v in losses)}")
     return {"rows": rows}
 
 
@@ -146,17 +141,6 @@ def report() -> dict[str, Any]:
         test = run["test"]
         print(f"{run['name']:26}{run['seed']:6}{run['seconds']:9.1f}", end="")
         print(f"{test['loss']:11.2f}{test['recon_loss']:9.2f}{test['kl_loss']:7.2f}", flush=True)
-    for name, own in runs.items():
-        print(f"{name}: median test loss {median(r['test']['loss'] for r in own):.2f} nats per image")
-        for course in ("course", "course, 30 epochs"):
-            if name.startswith("course"):
-                continue
-            pairs = list(zip(runs[course], own, strict=False))
-            for what, shares in (
-                ("seconds as a share of these", [a["seconds"] / b["seconds"] for a, b in pairs]),
-                ("share until this one's final loss is reached", [reached(a, b) for a, b in pairs]),
-            ):
-                print(f"    {course}: {what}: median {median(shares):.3f}, {min(shares):.3f} to {max(shares):.3f}")
     return runs
 
 

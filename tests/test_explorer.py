@@ -270,16 +270,3 @@ def test_without_its_script_the_sheet_is_seen_with_its_text(browser):
     assert "decoded images" in image.get_attribute("alt")
     assert not root.find_elements("css selector", "canvas, input")
     assert "trusted" in root.text
-
-
-def test_a_phone_shows_it_without_scrolling_sideways(browser):
-    size = {"width": 390, "height": 1800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    for root in browser.find_elements("css selector", ".vae-plane"):
-        assert root.size["width"] <= 390
-        assert all(child.rect["x"] + child.size["width"] <= 390 for child in root.find_elements("css selector", "*"))
-
-
-def test_the_console_has_no_error(browser):
-    # Chromium warns of the tests' own reading of pixels.
-    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -9,28 +9,20 @@ import contextlib
 import io
 import json
 import os
-import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import tensorflow as tf
+from count_code import cells
 from nbclient import NotebookClient
 
 import course
 import vae_helpers as vh
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-
-
-def has_knobs(path):
-    """Whether this is one of the sections 4.3.05 to 4.3.10, rewritten with a parameters cell."""
-    cells = json.loads(path.read_text())["cells"]
-    return "4.3.05" <= path.name[:6] <= "4.3.10" and any("parameters" in c["metadata"].get("tags", []) for c in cells)
-
-
-SECTIONS = [path for path in sorted(NOTEBOOKS.glob("4.3.*.ipynb")) if has_knobs(path)]
+SECTIONS, BEYOND = (sorted(NOTEBOOKS.glob("4.3.*.ipynb"))[part] for part in (slice(4, 10), slice(10, None)))
 KNOBS = [
     {"USE_FIRST_10K": False},
     {"LIKELIHOOD": "gaussian"},
@@ -110,40 +102,38 @@ def run(path, **turned):
     collected.write_text("")
     with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAE_COLLECT", str(collected))
-        for cell in json.loads(path.read_text())["cells"]:
-            if cell["cell_type"] != "code":
-                continue
-            exec(compile("".join(cell["source"]), f"{path.stem}, cell {cell['id']}", "exec"), namespace)
-            if "parameters" in cell["metadata"].get("tags", []):
+        for number, (source, tags) in enumerate(cells(path, "code")):
+            exec(compile(source, f"{path.stem}, code cell {number}", "exec"), namespace)
+            if "parameters" in tags:
                 namespace.update({name: value for name, value in turned.items() if name in namespace})
     plt.close("all")
     return [json.loads(line)["value"] for line in collected.read_text().splitlines()]
 
 
 def knobs_of(path):
-    cells = json.loads(path.read_text())["cells"]
-    source = next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", []))
-    return set(re.findall(r"^([A-Z_0-9]+) = ", source, flags=re.M))
-
-
-@pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])
-def test_the_parameters_cell_holds_the_courses_values_and_no_other_names(path):
-    cells = json.loads(path.read_text())["cells"]
     namespace = {}
-    exec(next("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])), namespace)
-    given = {name: value for name, value in namespace.items() if not name.startswith("_")}
-    assert given
-    assert given.items() <= course.PARAMETERS.items()
+    exec(next(source for source, tags in cells(path, "code") if "parameters" in tags), namespace)
+    return {name: value for name, value in namespace.items() if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("path", SECTIONS + BEYOND, ids=lambda p: p.name[:6])
+def test_the_parameters_cell_holds_the_courses_values_and_no_other_names(path):
+    assert knobs_of(path).items() <= course.PARAMETERS.items()
 
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda k: "=".join(map(str, *k.items())))
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])
 def test_a_turned_knob_runs_to_the_end_and_changes_a_printed_number(path, knob):
-    if not knobs_of(path) & knob.keys():
+    if not knobs_of(path).keys() & knob.keys():
         pytest.skip("this section has no such knob")
     if path not in _printed:
         _printed[path] = run(path)
     assert run(path, **knob) != _printed[path], "the knob turns nothing"
+
+
+@pytest.mark.parametrize("path", BEYOND, ids=lambda p: p.name[:6])
+def test_beyond_the_exercise_all_knobs_turned_at_once_run_to_the_end(path):
+    assert run(path, LIKELIHOOD="gaussian", LATENT_DIM=8, BETA=4, EPOCHS=2, SEED=7)
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])

@@ -29,8 +29,9 @@ def numpy_kl(mu, logvar):
 
 
 def test_kl_is_half_the_sum_over_latents_per_image_and_zero_for_the_prior_itself():
-    mu, logvar = RNG.normal(size=(2, 50, 5)).astype("float32")
-    np.testing.assert_allclose(vh.kl_divergence(mu, logvar), numpy_kl(mu, logvar), rtol=1e-5)
+    mu = RNG.normal(size=(50, 5)).astype("float32")
+    logvar = RNG.uniform(-25, 15, (50, 5)).astype("float32")
+    np.testing.assert_allclose(vh.kl_divergence(mu, logvar), numpy_kl(mu, logvar.astype("float64")), rtol=1e-4)
     np.testing.assert_array_equal(vh.kl_divergence(0 * mu, 0 * logvar), np.zeros(50))
 
 
@@ -64,24 +65,7 @@ def test_loss_and_gradients_are_finite_at_extreme_logvar(extreme, x, small_vae):
     assert all(np.isfinite(g).all() for g in tape.gradient(loss, [logvar, *vae.decoder.trainable_variables]))
 
 
-def test_the_guard_changes_nothing_in_the_normal_range():
-    logvar = np.linspace(-25, 15, 1001, dtype="float32")[:, None]
-    mu = np.zeros_like(logvar)
-    np.testing.assert_allclose(
-        vh.kl_divergence(mu, logvar), numpy_kl(mu, logvar.astype("float64")), rtol=1e-5, atol=1e-5
-    )
-    np.testing.assert_array_equal(vh._guard(logvar), logvar)
-
-
 # ------------------------------------------------------------------------------------------------- sampling
-
-
-def test_sampling_has_the_mean_and_the_standard_deviation_it_is_told():
-    n, mu, logvar = 200_000, 1.5, -2.0
-    z = np.asarray(vh.Sampling(seed=3)([np.full((n, 1), mu, "float32"), np.full((n, 1), logvar, "float32")]))
-    sigma = np.exp(logvar / 2)
-    assert abs(z.mean() - mu) < 4 * sigma / np.sqrt(n)
-    assert abs(z.std() - sigma) < 4 * sigma / np.sqrt(2 * n)
 
 
 def test_eps_is_normal_and_drawn_anew_for_every_image_latent_and_call():
@@ -90,7 +74,6 @@ def test_eps_is_normal_and_drawn_anew_for_every_image_latent_and_call():
     first, second = np.asarray(layer([zeros, zeros])), np.asarray(layer([zeros, zeros]))
     columns = np.column_stack([first, second])
     assert np.abs(np.corrcoef(columns.T) - np.eye(4)).max() < 4 / np.sqrt(len(zeros))
-    assert len(np.unique(first[:, 0])) > 0.99 * len(zeros)
     kurtosis = (columns**4).mean()
     assert abs(kurtosis - 3) < 4 * np.sqrt(96 / columns.size), "eps is not normal: its fourth moment is not 3"
 
@@ -176,19 +159,6 @@ def test_encode_and_decode_answer_for_every_image_of_a_short_last_batch(x, small
     np.testing.assert_allclose(vh.decode(vae, mu, batch_size=128), vae.decoder(mu), atol=1e-5)
 
 
-def test_running_a_line_twice_gives_the_same_numbers(x, small_vae):
-    vae = small_vae()
-    mu, logvar = vh.encode(vae, x)
-    for look in (
-        lambda: vh.encode(vae, x)[0],
-        lambda: vh.sample(mu, logvar, seed=3),
-        lambda: vh.reconstruct(vae, x, seed=3),
-        lambda: vh.uncertainty_maps(vae, x[:2], draws=8)[1],
-        lambda: [vh.evaluate(vae, x)["loss"]],
-    ):
-        np.testing.assert_array_equal(look(), look())
-
-
 def test_a_sample_has_the_mean_and_the_standard_deviation_it_is_told():
     mu, logvar = np.full((100_000, 2), 1.5), np.full((100_000, 2), -2.0)
     z = vh.sample(mu, logvar, seed=1)
@@ -208,7 +178,10 @@ def test_reconstruct_decodes_mu_without_a_seed_and_a_draw_with_one(x, small_vae)
 @pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
 def test_evaluate_is_the_loss_that_keras_reports_with_other_draws(likelihood, x, small_vae):
     vae = small_vae(likelihood=likelihood, beta=3.0)
-    ours, keras_own = vh.evaluate(vae, x), vae.evaluate(x, verbose=0, return_dict=True)
+    ours = vh.evaluate(vae, x)
+    keras_own, again = (vae.evaluate(x, batch_size=128, verbose=0, return_dict=True) for _ in range(2))
+    assert vh.evaluate(vae, x) == ours
+    assert keras_own["recon_loss"] != again["recon_loss"], "validation draws z, too"
     assert ours["loss"] == pytest.approx(ours["recon_loss"] + 3 * ours["kl_loss"])
     assert ours["kl_loss"] == pytest.approx(keras_own["kl_loss"], rel=1e-4)
     assert ours["recon_loss"] == pytest.approx(keras_own["recon_loss"], rel=0.01)
@@ -293,19 +266,6 @@ def test_the_probabilities_of_all_images_add_up_to_one(latent_dim):
     np.testing.assert_allclose(np.exp(log_p).sum(), 1, atol=5e-4)
 
 
-@pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
-def test_log_evidence_is_what_a_mean_over_draws_from_the_prior_finds(likelihood, x, small_vae):
-    vae, images = small_vae(likelihood=likelihood), x[:4].round()
-    z = RNG.standard_normal((20_000, 2)).astype("float32")
-    x_hat = vh.decode(vae, z)
-    for image, found in zip(images, vh.log_evidence(vae, images, step=0.1), strict=True):
-        log_lik = -np.asarray(vh.reconstruction_loss(image[None], x_hat, likelihood), "float64")
-        weights = np.exp(log_lik - log_lik.max())
-        error = weights.std() / weights.mean() / np.sqrt(len(z))
-        assert error < 0.1, "the draws say too little"
-        assert found == pytest.approx(np.log(weights.mean()) + log_lik.max(), abs=4 * error + 1e-3)
-
-
 def test_log_evidence_is_exact_for_a_linear_decoder_whose_posteriors_are_as_narrow_as_ours(x):
     """Its p(x) is a normal density with covariance I / 2 + W W^T; the posterior's sigma is about 0.06 and 0.09."""
     weights = np.linalg.qr(RNG.normal(size=(784, 2)))[0].T * [[11.8], [7.8]]
@@ -335,20 +295,6 @@ def test_the_parts_add_up_to_the_loss_in_every_row_although_the_last_batch_is_sh
     for split in ("", "val_"):
         loss, recon_loss, kl_loss = (np.array(history[f"{split}{n}"]) for n in ("loss", "recon_loss", "kl_loss"))
         np.testing.assert_allclose(recon_loss + beta * kl_loss, loss, rtol=1e-4)
-
-
-def test_the_reported_loss_is_the_mean_over_images(x, small_vae):
-    vae = small_vae()
-    vae.compile(jit_compile=False)
-    reported = vae.evaluate(x, batch_size=128, verbose=0, return_dict=True)["kl_loss"]
-    mu, logvar = vh.encode(vae, x)
-    assert reported == pytest.approx(numpy_kl(mu, logvar).mean(), rel=1e-4)
-
-
-def test_validation_draws_z_and_does_not_use_mu(x, small_vae):
-    vae = small_vae()
-    vae.compile(jit_compile=False)
-    assert vae.evaluate(x, verbose=0) != vae.evaluate(x, verbose=0)
 
 
 def test_the_step_size_grows_to_its_peak_and_falls_to_zero():
@@ -388,13 +334,6 @@ def test_fit_leaves_the_callers_random_numbers_as_they_were(x, small_vae):
     random.seed(1), np.random.seed(1)
     vh.fit(small_vae(), x, epochs=1)
     assert (random.random(), np.random.random()) == expected
-
-
-def test_xla_is_off_and_training_lowers_the_loss(x, small_vae):
-    vae = small_vae()
-    history = vh.fit(vae, x, epochs=4, learning_rate=1e-3)
-    assert vae.jit_compile is False
-    assert history["loss"][-1] < history["loss"][0] - 10
 
 
 def test_equal_seeds_give_the_same_history_to_the_last_bit_and_other_seeds_another(x, small_vae):
@@ -484,26 +423,24 @@ def test_an_edited_loss_or_constant_is_not_answered_with_old_weights(
 
 def test_every_part_that_trains_is_in_the_key(x, tmp_path, monkeypatch, no_training, train):
     parts, code = vh._code(), vh._source
-    trains = {"VAE", "Sampling", "kl_divergence", "reconstruction_loss", "build_encoder", "build_decoder", "build_vae"}
-    assert {part.__name__ for part in parts} >= trains | {"course_schedule"}
     for edited in parts:
         monkeypatch.setattr(vh, "_source", lambda p, edited=edited: code(p) + (" edited" if p is edited else ""))
         train(x, tmp_path)
     assert len(files(tmp_path)) == len(parts)
 
 
-def test_comments_and_docstrings_are_not_part_of_the_code_that_trains():
-    def one(x):
-        """Say something."""
-        return x + 1  # because
+def leaky(slope):
+    def activation(a):
+        return keras.ops.maximum(a, slope * a)
 
-    def two(x):
-        """Say something else."""
-        return x + 1
+    return activation
 
-    assert vh._source(one).replace("one", "two") == vh._source(two)
-    assert vh._source(lambda x: x + 1) != vh._source(lambda x: x + 2)
-    assert vh._source(lambda x: 0.5 * x) == vh._source(lambda x: 0.5 * x)
+
+def test_code_that_its_text_does_not_tell_apart_is_trained_anew(x, tmp_path, no_training, train):
+    for activation in (leaky(0.1), leaky(0.2), lambda a: a, lambda a: 2 * a, keras.layers.LeakyReLU()):
+        train(x, tmp_path, encoder={"filters": (4, 4), "units": (8,), "activation": activation})
+    assert len(files(tmp_path)) == 5
+    assert vh._source(keras.activations.elu) == vh._source(keras.activations.elu)
 
 
 def test_the_device_counts_as_cpu_or_gpu_and_not_as_a_sentence(x, tmp_path, monkeypatch, no_training, train):
@@ -599,7 +536,6 @@ def test_bad_images_are_refused_at_the_door_and_nothing_is_written(spoil, error,
         ({"seed": 2**32}, "seed"),
         ({"decoder": {"filters": ()}}, "filters"),
         ({"epochs": 0}, "epochs"),
-        ({"epochs": 1.5}, "epochs"),
         ({"batch_size": 0}, "batch_size"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"learning_rate": float("nan")}, "learning_rate"),

@@ -1,5 +1,7 @@
 """The mistakes that tools/planted_bugs.py plants still fit the code."""
 
+import shlex
+
 import planted_bugs
 import pytest
 
@@ -8,6 +10,14 @@ import pytest
 def test_a_planted_mistake_applies_exactly_once_and_changes_something(bug):
     assert planted_bugs.occurrences(bug) == 1, f"{bug['file']} holds {bug['old']!r} not once: update planted_bugs.json"
     assert bug["old"] != bug["new"]
+
+
+@pytest.mark.parametrize("bug", planted_bugs.BUGS, ids=lambda bug: bug["name"])
+def test_its_check_selects_what_there_is(bug):
+    file, *selected = shlex.split(bug["check"])
+    (path,) = [*planted_bugs.ROOT.glob(file), *planted_bugs.ROOT.glob(f"notebooks/{file}_*.ipynb")]
+    words = set(" ".join(selected).split()) - {"-k", "or"}
+    assert all(word in path.read_text(encoding="utf-8") for word in words)
 
 
 def test_no_two_mistakes_have_one_name():

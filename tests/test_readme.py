@@ -85,12 +85,6 @@ def test_every_parameter_of_the_course_stands_in_its_table_with_the_courses_valu
         assert f"| `{name} = {shown}` |" in README
 
 
-def test_its_picture_is_small_and_described():
-    alt, target = re.search(r"!\[([^\]]+)\]\((\S+)\)", README).groups()
-    assert len(alt) > 40
-    assert (ROOT / target).stat().st_size < 150_000
-
-
 def test_its_runtimes_and_the_tables_of_the_benchmarks_are_those_of_the_results():
     check = [sys.executable, "benchmarks/tables.py", "--check"]
     result = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)

@@ -26,26 +26,11 @@ PLATFORMS = {
 }
 
 
-def reachable():
-    """Whether a package index answers: the resolver needs one, and the tests must work with the network cut."""
-    if UV is None:
-        return False
-    command = [UV, "pip", "compile", "--quiet", "--no-python-downloads", "--no-header", "-"]
-    return subprocess.run(command, input="six", text=True, capture_output=True, timeout=120).returncode == 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_an_index():
-    if not reachable():
-        pytest.skip("needs uv (not part of the Mac's set) and a package index; the network is cut")
-
-
-UNSUPPORTED = [("aarch64-apple-darwin", "3.13"), ("x86_64-manylinux_2_28", "3.10")]
-
-
 @pytest.fixture(scope="module")
 def resolved():
     """The resolver's answer for every platform and Python, asked all at once: most of the time is the index's."""
+    if UV is None:
+        pytest.skip("needs uv, which is not part of the Mac's set")
     command = [UV, "pip", "compile", "--no-python-downloads", "--no-header", "--no-annotate", "--only-binary", ":all:"]
 
     def resolve(target):
@@ -53,9 +38,12 @@ def resolved():
         options = ["--python-platform", platform, "--python-version", python]
         return subprocess.run([*command, *options, str(REQUIREMENTS)], text=True, capture_output=True)
 
-    targets = [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions] + UNSUPPORTED
+    targets = [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions]
     with ThreadPoolExecutor(8) as pool:
-        return dict(zip(targets, pool.map(resolve, targets), strict=True))
+        runs = dict(zip(targets, pool.map(resolve, targets), strict=True))
+    if all(run.returncode for run in runs.values()):
+        pytest.skip("needs a package index; the network is cut")
+    return runs
 
 
 @pytest.mark.parametrize(("platform", "python"), [(p, v) for p, (versions, _) in PLATFORMS.items() for v in versions])
@@ -67,8 +55,3 @@ def test_every_claimed_platform_resolves_from_wheels(platform, python, resolved)
     assert ("tensorflow-metal" in found) == (platform == "aarch64-apple-darwin")
     if "apple" in platform:
         assert int(found["setuptools"].split(".")[0]) < 82, "TensorBoard 2.16 needs pkg_resources"
-
-
-@pytest.mark.parametrize(("platform", "python"), UNSUPPORTED)
-def test_an_unsupported_python_does_not_resolve(platform, python, resolved):
-    assert resolved[platform, python].returncode != 0

@@ -55,9 +55,6 @@ def clean(notebook: nbformat.NotebookNode) -> list[str]:
     """Remove what belongs to this run or machine; return what cells wrote to stderr, but for the logs of libraries."""
     lines = []
     for cell in notebook.cells:
-        # Pictures and text of a widget stay; its view has no kernel behind it and would be shown as an error.
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         if cell.cell_type == "code":
             lines += [line for o in cell.outputs if o.get("name") == "stderr" for line in o.text.splitlines()]
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]

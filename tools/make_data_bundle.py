@@ -7,7 +7,6 @@ original .gz files will do. The bundle holds the first 10,000 training images an
 """
 
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,7 @@ def write_bundle(folder: Path, target: Path) -> None:
     """Write the bundle; equal input gives an equal file, byte for byte."""
     arrays = fashion_mnist.read_original_files(folder)
     arrays = {name: a[:10_000] for name, a in arrays.items()}
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, array in arrays.items():
-            # A ZipInfo without a date of its own carries 1980-01-01, so the file does not depend on the day.
-            member = zipfile.ZipInfo(f"{name}.npy")
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(member, "w") as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    np.savez_compressed(target, **arrays)
     print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB")
     for name, array in arrays.items():
         print(f"{name:8} {array.dtype} {array.shape!s:16} sha256 {fashion_mnist.array_digest(array)}")

@@ -53,14 +53,8 @@ def plant(bug: dict[str, str], folder: Path) -> None:
 
 
 def copy_repository(folder: Path) -> None:
-    """Copy what git knows and what is new, and the trained models."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    if (ROOT / "trained").exists():
-        shutil.copytree(ROOT / "trained", folder / "trained")
+    """Copy the files and the trained models, without environments and what was built."""
+    shutil.copytree(ROOT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", "build", "__pycache__"))
 
 
 def run_check(check: str, folder: Path) -> subprocess.CompletedProcess:
