@@ -22,6 +22,7 @@ from IPython.display import display
 from matplotlib import colors, patches, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from fashion_mnist import CLASS_NAMES
 
@@ -109,12 +110,28 @@ def _images(images: Any, name: str, leading: int = 1) -> np.ndarray:
     return images
 
 
-def _put(ax: Axes, image: np.ndarray) -> None:
-    """Draw one image, black for 0 and white for 1 whatever it holds."""
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-    ax.set_xticks([])
-    ax.set_yticks([])
+def _sheet(images: np.ndarray, right: int = 2, below: int = 2) -> np.ndarray:
+    """Lay images (rows, columns, height, width) on one sheet, apart by so many pixels that are no number (NaN)."""
+    rows, columns, height, width = images.shape
+    padded = np.pad(images.astype(float), ((0, 0), (0, 0), (0, below), (0, right)), constant_values=np.nan)
+    sheet = padded.swapaxes(1, 2).reshape(rows * (height + below), columns * (width + right))
+    return sheet[: len(sheet) - below, : sheet.shape[1] - right]
+
+
+def draw_rows(ax: Axes, images: Any, names: Sequence[str], titles: Sequence[str] = (), **look: Any) -> AxesImage:
+    """Draw rows of images, (rows, N, 28, 28, 1), each beside its name, all below `titles`, as a single picture.
+
+    Black is 0 and white is 1 whatever the images hold, unless `look`, further arguments of imshow, says otherwise.
+    """
+    images = _images(images, "images", leading=2)
+    picture = ax.imshow(_sheet(images), **{"cmap": "gray", "vmin": 0, "vmax": 1} | look)
+    rows, columns, height, width = images.shape
+    ax.set_yticks(np.arange(rows)[: len(names)] * (height + 2) + height / 2 - 0.5, names)
+    ax.set_xticks(np.arange(columns)[: len(titles)] * (width + 2) + width / 2 - 0.5, titles)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.grid(False)
+    ax.spines[:].set_visible(False)
+    return picture
 
 
 # ----------------------------------------------------------------------------------------------------- images
@@ -125,17 +142,17 @@ def plot_images(
 ) -> Figure:
     """Plot images (N, 28, 28, 1) in rows of `columns`, each under its title; grey runs from 0 (black) to 1 (white)."""
     images = _images(images, "images")
-    rows = -(-len(images) // columns)
-    height = size + (0.3 if len(titles) else 0.05)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, height * rows), squeeze=False, layout="constrained"
-    )
-    for ax in axes.flat:
-        ax.axis("off")
-    for ax, image in zip(axes.flat, images, strict=False):
-        _put(ax, image)
-    for ax, title in zip(axes.flat, titles, strict=False):
-        ax.set_title(title)
+    (n, height, width), rows = images.shape, -(-len(images) // columns)
+    room = 0.3 if len(titles) else 0.05  # inches above each row
+    fig, ax = plt.subplots(figsize=(size * columns, (size + room) * rows), layout="constrained")
+    below = round(room / size * height) if len(titles) else 2
+    filled = np.full((rows * columns, height, width), np.nan)
+    filled[:n] = images
+    ax.imshow(_sheet(filled.reshape(rows, columns, height, width), below=below), cmap="gray", vmin=0, vmax=1)
+    ax.axis("off")
+    for i, title in enumerate(titles):
+        x, y = i % columns * (width + 2) + width / 2 - 0.5, i // columns * (height + below) - 1.5
+        ax.text(x, y, title, ha="center", va="bottom", size=plt.rcParams["axes.titlesize"])
     fig.suptitle(suptitle or None)
     what = f"{suptitle}. " if suptitle else ""
     named = f", titled {', '.join(titles)}" if len(titles) else ""
@@ -158,23 +175,12 @@ def plot_one_per_class(x: Any, y: Any, seed: int = 42) -> Figure:
     return plot_images(x[picked], names, suptitle="Fashion-MNIST: one random image per class")
 
 
-def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], titles: Sequence[str], size: float) -> Figure:
-    columns = max(len(images) for _, images in rows)
-    fig, axes = plt.subplots(
-        len(rows),
-        columns,
-        figsize=(size * columns + 1.1, (size + 0.08) * len(rows) + 0.3),
-        squeeze=False,
-        layout="constrained",
-    )
-    for line, (name, images) in zip(axes, rows, strict=True):
-        for ax, image in zip(line, images, strict=False):
-            _put(ax, image)
-        for ax in line[len(images) :]:
-            ax.axis("off")
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, title in zip(axes[0], titles, strict=False):
-        ax.set_title(title, fontsize=min(12, 8.6 * size))
+def _rows_of_images(images: np.ndarray, names: Sequence[str], titles: Sequence[str]) -> Figure:
+    rows, columns = images.shape[:2]
+    size = min(1.2, 9.8 / columns)  # inches of an image
+    fig, ax = plt.subplots(figsize=(size * columns + 1.1, (size + 0.08) * rows + 0.3), layout="constrained")
+    draw_rows(ax, images, names, titles)
+    ax.tick_params(axis="x", labelsize=min(12, 8.6 * size))
     return fig
 
 
@@ -189,7 +195,7 @@ def plot_reconstructions(x: Any, rows: Mapping[str, Any], titles: Sequence[str] 
     for name, images in rows.items():
         if len(images) != len(x):
             raise ValueError(f"The row {name!r} has {len(images)} images for {len(x)} originals: give as many.")
-    fig = _rows_of_images([("original", x), *rows.items()], titles, size=min(1.2, 9.8 / len(x)))
+    fig = _rows_of_images(np.stack([x, *rows.values()]), ["original", *rows], titles)
     errors = [f"{name} {((images - x) ** 2).sum(axis=(1, 2)).mean():.1f}" for name, images in rows.items()]
     of = f" ({', '.join(titles)})" if len(titles) else ""
     return _with_text(
@@ -205,7 +211,7 @@ def plot_interpolation(images: Any, titles: Sequence[str] = (), names: Sequence[
     if len(names) not in (0, len(images)):
         raise ValueError(f"There are {len(names)} names for {len(images)} paths: give as many.")
     names = names or [f"path {i + 1}" for i in range(len(images))]
-    fig = _rows_of_images(list(zip(names, images, strict=True)), titles, size=min(1.2, 9.8 / images.shape[1]))
+    fig = _rows_of_images(images, names, titles)
     moved = np.sqrt((np.diff(images, axis=1) ** 2).sum(axis=(2, 3)))
     return _with_text(
         fig,
@@ -452,8 +458,7 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
         raise ValueError("z must grow to the right along one latent, upwards along another; a single one row by row.")
     rows, columns, height, width = images.shape
     fig, ax = plt.subplots(figsize=(size + 0.6, size * rows / columns + 0.5), layout="constrained")
-    sheet = images.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
-    ax.imshow(sheet, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(_sheet(images, 0, 0), cmap="gray", vmin=0, vmax=1)
     ax.grid(False)
     if z.shape[2] == 1:
         ax.set(xticks=[], yticks=(np.arange(rows) + 0.5) * height - 0.5)
@@ -523,22 +528,15 @@ def plot_uncertainty_maps(x: Any, mean: Any, variance: Any, names: Sequence[str]
     if not len(x) == len(mean) == len(variance):
         raise ValueError(f"There are {len(x)} inputs, {len(mean)} means and {len(variance)} variances: give as many.")
     size = min(2.0, 10.4 / len(x))
-    fig, axes = plt.subplots(
-        3, len(x), figsize=(size * len(x) + 0.5, 3 * size + 0.9), squeeze=False, layout="constrained"
-    )
-    for column, images in zip(axes.T, zip(x, mean, variance, strict=True), strict=True):
-        _put(column[0], images[0])
-        _put(column[1], images[1])
-        heat = column[2].imshow(images[2], cmap="magma", vmin=0, vmax=(top := max(float(images[2].max()), 1e-9)))
-        column[2].set(xticks=[], yticks=[])
-        column[2].grid(False)
-        bar = fig.colorbar(heat, ax=column[2], location="bottom", shrink=0.9, aspect=14, pad=0.04)
+    shapes = {"figsize": (size * len(x) + 0.5, 3 * size + 0.9), "height_ratios": [2.1, 1.2], "layout": "constrained"}
+    fig, axes = plt.subplots(2, len(x), squeeze=False, **shapes)
+    for i, (upper, lower) in enumerate(axes.T):
+        draw_rows(upper, [x[i : i + 1], mean[i : i + 1]], ["" if i else "input", "" if i else "mean"], names[i : i + 1])
+        top = max(float(variance[i].max()), 1e-9)
+        heat = draw_rows(lower, [variance[i : i + 1]], ["" if i else "variance"], cmap="magma", vmax=top)
+        bar = fig.colorbar(heat, ax=lower, location="bottom", shrink=0.9, aspect=14, pad=0.04)
         bar.set_ticks([0, top / 2, top], labels=["0", "", f"{top:.2g}"])
         bar.ax.tick_params(labelsize=9)
-    for ax, name in zip(axes[:, 0], ("input", "mean", "variance"), strict=True):
-        ax.set_ylabel(name, rotation=90)
-    for ax, name in zip(axes[0], names, strict=False):
-        ax.set_title(name)
     fig.supxlabel("variance of a pixel's grey, a scale for each image", fontsize=10)
     largest = ", ".join(f"{v.max():.3f}" for v in variance)
     return _with_text(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 
 from plane_explorer import names_apart, on_sheet
-from vae_plots import plot_latent_grid, two_latents
+from vae_plots import draw_rows, plot_latent_grid, two_latents
 
 
 def overfitting(history: dict[str, list[float]]) -> Figure:
@@ -427,11 +427,7 @@ def codes_and_samples(mus: dict[float, np.ndarray], samples: dict[float, np.ndar
         upper.add_patch(plt.Circle((0, 0), radius, fill=False, ls="--", lw=2.2, color="#CC6677", zorder=3))
         upper.set(title=f"beta = {beta:g}", xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         upper.locator_params(nbins=5)
-        padded = np.pad(samples[beta][:25, ..., 0], ((0, 0), (0, 1), (0, 1)), constant_values=1.0)  # (25, 29, 29)
-        sheet = padded.reshape(5, 5, 29, 29).swapaxes(1, 2).reshape(145, 145)[:-1, :-1]
-        lower.imshow(sheet, cmap="gray", vmin=0, vmax=1)
-        lower.set(xticks=[], yticks=[])
-        lower.grid(False)
+        draw_rows(lower, samples[beta][:25].reshape(5, 5, 28, 28, 1), [])
     white = {"color": "white", "pad": 0.5, "alpha": 0.7}
     axes[0, -1].text(0, -1.1 * radius, "95 % of the prior", color="#882255", ha="center", va="top", bbox=white)
     axes[0, 0].set_ylabel("mu of each image")
@@ -519,18 +515,14 @@ def floor_and_excess(names: Sequence[str], floor: np.ndarray, excess: np.ndarray
 
 def details(rows: dict[str, np.ndarray], signed: dict[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Draw rows of images (n, 28, 28, 1), and below them rows of signed differences on one scale."""
-    fig, axes = plt.subplots(len(rows) + len(signed), len(titles), figsize=(10.8, 3.9), layout="constrained")
-    limit = max(float(np.quantile(np.abs(np.stack(list(signed.values()))), 0.99)), 1e-9)
-    for line, (name, images) in zip(axes, (rows | signed).items(), strict=True):
-        low, high, cmap = (-limit, limit, "cividis") if name in signed else (0, 1, "gray")
-        for ax, image in zip(line, images, strict=True):
-            picture = ax.imshow(image.squeeze(), vmin=low, vmax=high, cmap=cmap)
-            ax.set(xticks=[], yticks=[])
-            ax.grid(False)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=10)
-    fig.colorbar(picture, ax=axes[len(rows) :], label="pixel value", aspect=12, extend="both")
+    heights = {"height_ratios": [len(rows), len(signed)], "layout": "constrained"}
+    fig, (upper, lower) = plt.subplots(2, 1, figsize=(10.8, 3.9), **heights)
+    limit = max(float(np.quantile(np.abs(list(signed.values())), 0.99)), 1e-9)
+    draw_rows(upper, list(rows.values()), list(rows), titles)
+    upper.tick_params(axis="x", labelsize=10)
+    look = {"vmin": -limit, "vmax": limit, "cmap": "cividis"}
+    picture = draw_rows(lower, list(signed.values()), list(signed), **look)
+    fig.colorbar(picture, ax=lower, label="pixel value", aspect=12, extend="both")
     spread = ", ".join(f"{name} {images.std():.2f}" for name, images in signed.items())
     fig.alt_text = (
         f"{len(titles)} columns ({', '.join(titles)}), in rows: {', '.join(rows | signed)}. The signed rows share one "
@@ -566,16 +558,9 @@ def draws_and_differences(x: np.ndarray, x_hat: np.ndarray, mean: np.ndarray) ->
 def variance_split(parts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw maps of variance, name -> (n, 28, 28, 1), a row for each part, all on one scale, under `names`."""
     top = max(float(maps.max()) for maps in parts.values())
-    fig, axes = plt.subplots(len(parts), len(names), figsize=(9.6, 4.7), layout="constrained", squeeze=False)
-    for line, (name, maps) in zip(axes, parts.items(), strict=True):
-        for ax, image in zip(line, maps, strict=True):
-            heat = ax.imshow(image.squeeze(), cmap="magma", vmin=0, vmax=top)
-            ax.set(xticks=[], yticks=[])
-            ax.grid(False)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title(name)
-    fig.colorbar(heat, ax=axes, label="variance of a pixel", shrink=0.9)
+    fig, ax = plt.subplots(figsize=(9.6, 4.7), layout="constrained")
+    heat = draw_rows(ax, list(parts.values()), list(parts), names, cmap="magma", vmax=top)
+    fig.colorbar(heat, ax=ax, label="variance of a pixel", shrink=0.9)
     largest = "; ".join(f"{' '.join(name.split())} up to {maps.max():.3f}" for name, maps in parts.items())
     fig.alt_text = (
         f"Heat maps of {len(parts)} variances in rows for {', '.join(names)}, all on one scale from 0 to {top:.2f}: "
@@ -763,19 +748,11 @@ def codes_along_beta(betas: np.ndarray, variances: np.ndarray, samples: np.ndarr
     left.set_xticks(betas, [f"{beta:g}" for beta in betas])
     left.minorticks_off()
     left.legend(loc="upper right")
-    right.imshow(np.vstack([np.hstack(row[..., 0]) for row in samples]), cmap="gray", vmin=0, vmax=255)
-    right.set_yticks([14 + 28 * i for i in range(len(betas))], [f"beta {beta:g}" for beta in betas])
-    right.set(xticks=[], title=f"The same {samples.shape[1]} draws from the prior, decoded")
-    right.grid(False)
+    draw_rows(right, samples, [f"beta {beta:g}" for beta in betas], vmax=255)
+    right.set_title(f"The same {samples.shape[1]} draws from the prior, decoded")
     spans = [f"beta {b:g} {v.min():.4f} to {v.max():.2f}" for b, v in zip(betas, variances, strict=True)]
     fig.alt_text = f"Left: variances of mu: {'; '.join(spans)}. Right: a row of decoded prior draws for each beta."
     return fig
-
-
-def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    """Lay images (N, 28, 28, 1) side by side, `columns` in a row, with a thin white line between them."""
-    padded = np.pad(images[..., 0], ((0, 0), (0, 1), (0, 1)), constant_values=1.0)  # (N, 29, 29)
-    return padded.reshape(-1, columns, 29, 29).swapaxes(1, 2).reshape(-1, 29 * columns)[:-1, :-1]
 
 
 def codes_and_sheets(columns: dict[str, tuple], rows: dict[str, list[np.ndarray]]) -> Figure:
@@ -802,8 +779,7 @@ def codes_and_sheets(columns: dict[str, tuple], rows: dict[str, list[np.ndarray]
     axes[0, 0].set_ylabel("d = 2: $z_2$")
     for line, (name, sheets) in zip(axes[1:], rows.items(), strict=True):
         for ax, images in zip(line, sheets, strict=True):
-            ax.imshow(_sheet(images, 8), vmin=0, vmax=1)
-            ax.set(xticks=[], yticks=[])
+            draw_rows(ax, images.reshape(-1, 8, 28, 28, 1), [])
         line[0].set_ylabel(f"{name}: samples")
     fig.alt_text = (
         "Above, the centres of images with two latents, and an ellipse that holds 86.5 % of the draws; the share of "

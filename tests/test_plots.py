@@ -49,22 +49,32 @@ def _close_figures():
 
 
 def seen(ax):
-    """Return the grey that a reader sees, from black, 0, to white, 1, row 0 at the top."""
+    """Return the grey that a reader sees, from black, 0, to white, 1, row 0 at the top; NaN where nothing is drawn."""
     (image,) = ax.images
-    rgb = image.to_rgba(np.asarray(image.get_array()))[..., :3]
+    shown = np.ma.filled(image.get_array().astype(float), np.nan)
+    rgb = image.to_rgba(shown)[..., :3]
     np.testing.assert_array_equal(rgb.min(axis=-1), rgb.max(axis=-1), "the image is not grey")
     upright, mirrored = ax.yaxis_inverted(), ax.xaxis_inverted()
-    return rgb[:: 1 if upright else -1, :: -1 if mirrored else 1, 0]
+    return np.where(np.isnan(shown), np.nan, rgb[..., 0])[:: 1 if upright else -1, :: -1 if mirrored else 1]
 
 
-def assert_seen(ax, image):
-    np.testing.assert_allclose(seen(ax), np.squeeze(image), atol=0.005)
+def ticks(axis):
+    return dict(zip(axis.get_ticklocs(), [label.get_text() for label in axis.get_ticklabels()], strict=True))
 
 
-def pictures(fig):
-    """Return the axes with an image by row and column of the figure."""
-    places = {ax: ax.get_subplotspec() for ax in fig.axes if ax.images}
-    return {(place.rowspan.start, place.colspan.start): ax for ax, place in places.items()}
+def around(sheet, x, y):
+    """Return the 28×28 pixels of a sheet whose centre is at (x, y)."""
+    return sheet[round(y - 13.5) : round(y + 14.5), round(x - 13.5) : round(x + 14.5)]
+
+
+def assert_rows(ax, images, names, titles):
+    """What is seen beside each name and under each title is its image, and nothing else is drawn."""
+    sheet, places = seen(ax), (ticks(ax.yaxis), ticks(ax.xaxis))
+    assert [list(place.values()) for place in places] == [list(names), list(titles)]
+    for y, row in zip(places[0], images, strict=True):
+        for x, image in zip(places[1], row, strict=True):
+            np.testing.assert_allclose(around(sheet, x, y), np.squeeze(image), atol=0.005)
+    assert np.isfinite(sheet).sum() == 28 * 28 * len(names) * len(titles)
 
 
 def points(ax):
@@ -135,14 +145,25 @@ def test_show_refuses_a_figure_without_alternative_text(displayed, alt):
 # ------------------------------------------------------------------------------------------------------- images
 
 
+def titled(fig):
+    """Return what is seen under each title of `plot_images`, in the order of reading."""
+    (ax,) = fig.axes
+    sheet = seen(ax)
+    return [(t.get_text(), around(sheet, t.get_position()[0], t.get_position()[1] + 15)) for t in ax.texts]
+
+
 def test_plot_images_fills_rows_from_the_left_each_image_under_its_title():
-    images = made_up_images(5)
+    images, names = made_up_images(5), [f"image {i}" for i in range(5)]
     images[0, 0, 0], images[0, 0, 1] = 0, 1
-    drawn = pictures(vp.plot_images(images, [f"image {i}" for i in range(5)], columns=3))
-    assert sorted(drawn) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
-    for i, place in enumerate(sorted(drawn)):
-        assert_seen(drawn[place], images[i])
-        assert drawn[place].get_title() == f"image {i}"
+    fig = vp.plot_images(images, names, columns=3)
+    for (title, image), name, wanted in zip(titled(fig), names, images, strict=True):
+        assert title == name
+        np.testing.assert_allclose(image, wanted[..., 0], atol=0.005)
+    places = np.array([text.get_position() for text in fig.axes[0].texts])
+    assert (np.diff(places[:3, 0]) > 28).all() and len(set(places[:3, 1])) == 1
+    np.testing.assert_array_equal(places[3:, 0], places[:2, 0])
+    assert places[3, 1] > places[0, 1] + 28
+    assert np.isfinite(seen(fig.axes[0])).sum() == 5 * 28 * 28
 
 
 @pytest.mark.parametrize("seed", [42, 1, 2])
@@ -150,30 +171,22 @@ def test_every_class_that_is_there_shows_the_image_that_the_exercise_draws_by_lo
     x, y = made_up_images(50), np.tile([9, 3, 0, 3, 7], 10)
     rng = np.random.default_rng(seed)
     picked = [rng.choice(np.where(y == c)[0]) for c in (0, 3, 7, 9)]
-    drawn = pictures(vp.plot_one_per_class(x, y, seed))
-    for place, i in zip(sorted(drawn), picked, strict=True):
-        assert_seen(drawn[place], x[i])
-        assert drawn[place].get_title() == CLASS_NAMES[y[i]]
+    for (title, image), i in zip(titled(vp.plot_one_per_class(x, y, seed)), picked, strict=True):
+        assert title == CLASS_NAMES[y[i]]
+        np.testing.assert_allclose(image, x[i, ..., 0], atol=0.005)
 
 
 def test_reconstructions_stand_under_their_originals_each_row_by_its_name():
     rows = [made_up_images(3, seed=seed) for seed in (2, 3, 4)]
     titles = ["first", "second", "third"]
-    drawn = pictures(vp.plot_reconstructions(rows[0], {"original": rows[1], "a draw": rows[2]}, titles))
-    assert [drawn[row, 0].get_ylabel() for row in range(3)] == ["original", "original", "a draw"]
-    assert [drawn[0, column].get_title() for column in range(3)] == titles
-    for (row, column), ax in drawn.items():
-        assert_seen(ax, rows[row][column])
+    fig = vp.plot_reconstructions(rows[0], {"original": rows[1], "a draw": rows[2]}, titles)
+    assert_rows(*fig.axes, rows, ["original", "original", "a draw"], titles)
 
 
 def test_an_interpolation_runs_to_the_right_one_path_a_row():
     images, steps = made_up_images(2, 4), ["0", "1/3", "2/3", "1"]
-    drawn = pictures(vp.plot_interpolation(images, steps, ["bag to boot", "bag to boot"]))
-    assert len(drawn) == 8
-    for (row, column), ax in drawn.items():
-        assert_seen(ax, images[row, column])
-        assert drawn[0, column].get_title() == steps[column]
-        assert drawn[row, 0].get_ylabel() == "bag to boot"
+    fig = vp.plot_interpolation(images, steps, ["bag to boot", "bag to boot"])
+    assert_rows(*fig.axes, images, ["bag to boot"] * 2, steps)
 
 
 # ----------------------------------------------------------------------------------------------------- training
@@ -260,9 +273,8 @@ def test_every_point_of_the_scatter_is_a_code_in_the_colour_of_its_class(d):
 def test_the_points_of_a_single_latent_lie_in_the_row_of_their_class():
     mu, _, y = made_up_codes(1)
     ax = drawn_once("plot_latent_scatter", 1).axes[0]
-    names = dict(zip(ax.get_yticks(), [label.get_text() for label in ax.get_yticklabels()], strict=True))
     for place in points(ax)[0]:
-        assert names[np.round(place[1])] == CLASS_NAMES[y[row_of(place, mu)]]
+        assert ticks(ax.yaxis)[np.round(place[1])] == CLASS_NAMES[y[row_of(place, mu)]]
 
 
 @pytest.mark.parametrize("plot", ["plot_latent_scatter", "plot_clouds"])
@@ -407,18 +419,14 @@ def test_a_cell_of_the_sheet_lies_at_the_ticks_of_its_code(d, dims):
     assert sheet.origin == "upper"
     assert sheet.get_extent() == [-0.5, 4 * 28 - 0.5, 3 * 28 - 0.5, -0.5]
     visible = seen(ax)
-    read = [
-        [(at, float(label.get_text().replace("−", "-"))) for at, label in zip(ticks, labels, strict=True)]
-        for ticks, labels in ((ax.get_xticks(), ax.get_xticklabels()), (ax.get_yticks(), ax.get_yticklabels()))
-    ]
-    assert [len(ticks) for ticks in read] == [4, 3]
+    read = [[(at, float(text.replace("−", "-"))) for at, text in ticks(a).items()] for a in (ax.xaxis, ax.yaxis)]
+    assert [len(labels) for labels in read] == [4, 3]
     for x, right in read[0]:
         for y, up in read[1]:
             off = np.abs(z[..., dims[0]] - right) + np.abs(z[..., dims[1]] - up)
             row, column = np.unravel_index(off.argmin(), off.shape)
             assert off[row, column] < 0.11, "the labels are rounded to one digit"
-            cell = visible[round(y - 13.5) : round(y + 14.5), round(x - 13.5) : round(x + 14.5)]
-            np.testing.assert_allclose(cell, images[row, column, ..., 0], atol=0.005)
+            np.testing.assert_allclose(around(visible, x, y), images[row, column, ..., 0], atol=0.005)
 
 
 def test_the_sheet_of_a_single_latent_is_read_row_by_row():
@@ -426,10 +434,9 @@ def test_the_sheet_of_a_single_latent_is_read_row_by_row():
     (ax,) = vp.plot_latent_grid(images, LINE).axes
     visible = seen(ax)
     for row, column in np.ndindex(3, 3):
-        cell = visible[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        cell = around(visible, 28 * column + 13.5, 28 * row + 13.5)
         np.testing.assert_allclose(cell, images[row, column, ..., 0], atol=0.005)
-    labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert dict(zip(ax.get_yticks(), labels, strict=True)) == {13.5: "-2.0", 41.5: "-0.5", 69.5: "1.0"}
+    assert ticks(ax.yaxis) == {13.5: "-2.0", 41.5: "-0.5", 69.5: "1.0"}
 
 
 def test_the_sheet_of_more_than_two_latents_says_what_the_others_are():
@@ -459,10 +466,7 @@ def confusion(fig):
     ax = fig.axes[0]
     (mesh,) = ax.collections
     share = np.asarray(mesh.get_array()).reshape(len(ax.get_yticks()), -1)
-    names = [
-        {int(at): label.get_text() for at, label in zip(ticks, labels, strict=True)}
-        for ticks, labels in ((ax.get_xticks(), ax.get_xticklabels()), (ax.get_yticks(), ax.get_yticklabels()))
-    ]
+    names = [{int(at): text for at, text in ticks(axis).items()} for axis in (ax.xaxis, ax.yaxis)]
     pairs = {(row, column): (names[1][row], names[0][column]) for row, column in np.ndindex(share.shape)}
     written = {pairs[int(t.get_position()[1]), int(t.get_position()[0])]: t.get_text() for t in ax.texts}
     return {pair: share[place] for place, pair in pairs.items()}, written
@@ -495,17 +499,16 @@ def test_rows_of_a_confusion_are_true_classes_and_add_up_to_100_per_cent():
 def test_a_column_of_uncertainty_is_input_mean_and_variance_of_one_image_on_a_scale_of_its_own(scale):
     x, mean = made_up_images(3), made_up_images(3, seed=3)
     variance = made_up_images(3, seed=4) * np.array([0.01, 0.1, scale]).reshape(3, 1, 1, 1)
-    drawn = pictures(vp.plot_uncertainty_maps(x, mean, variance, ["a", "b", "c"]))
-    assert [drawn[row, 0].get_ylabel() for row in range(3)] == ["input", "mean", "variance"]
-    for column, name in enumerate("abc"):
-        assert drawn[0, column].get_title() == name
-        assert_seen(drawn[0, column], x[column])
-        assert_seen(drawn[1, column], mean[column])
-        (heat,) = drawn[2, column].images
-        assert drawn[2, column].yaxis_inverted()
-        np.testing.assert_array_equal(heat.get_array(), variance[column, ..., 0])
+    fig = vp.plot_uncertainty_maps(x, mean, variance, ["a", "b", "c"])
+    upper, lower = np.array([ax for ax in fig.axes if ax.images and ax.get_subplotspec()]).reshape(2, 3)
+    for i, name in enumerate("abc"):
+        assert_rows(upper[i], [x[i : i + 1], mean[i : i + 1]], ["", ""] if i else ["input", "mean"], [name])
+        assert list(ticks(lower[i].yaxis).values()) == ["" if i else "variance"]
+        (heat,) = lower[i].images
+        assert lower[i].yaxis_inverted()
+        np.testing.assert_array_equal(heat.get_array(), variance[i, ..., 0])
         assert (heat.colorbar.vmin, heat.colorbar.vmax) == heat.get_clim()
-        assert heat.get_clim() == pytest.approx((0, variance[column].max())) or scale == 0
+        assert heat.get_clim() == pytest.approx((0, variance[i].max())) or scale == 0
 
 
 # -------------------------------------------------------------------------------------------- alternative texts
