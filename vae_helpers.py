@@ -511,14 +511,15 @@ def train_or_load(
             except OSError as refusal:
                 print(f"It cannot be renamed ({refusal.strerror}). Training again.")
     print(f"Training: {in_words} …")
-    trained = build_vae(seed=seed, **model)
-    history = fit(trained, x_train, x_val, epochs, batch_size, learning_rate, seed)
-    arrays = {f"weight_{i:04}": w for i, w in enumerate(trained.get_weights())}
+    draws = vae.encoder.get_layer("z").seed_generator.state
+    next_draw = ops.convert_to_numpy(draws)
+    history = fit(vae, x_train, x_val, epochs, batch_size, learning_rate, seed)
+    draws.assign(next_draw)
+    arrays = {f"weight_{i:04}": w for i, w in enumerate(vae.get_weights())}
     try:
         machine.save_arrays(path, arrays | {"history": np.array(json.dumps(history))})
     except OSError as error:
         print(f"The trained model is in memory, but could not be saved in {path.parent} ({error.strerror}).")
-    vae.set_weights(trained.get_weights())
     return vae, history
 
 

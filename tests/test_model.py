@@ -289,12 +289,11 @@ def test_log_evidence_refuses_more_latents_than_a_plane_has(x, small_vae):
 # ------------------------------------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
-def test_the_parts_add_up_to_the_loss_in_every_row_although_the_last_batch_is_short(beta, x, small_vae):
-    history = vh.fit(small_vae(beta=beta), x, x[:130], epochs=2)
+def test_the_parts_add_up_to_the_loss_in_every_row_although_the_last_batch_is_short(x, small_vae):
+    history = vh.fit(small_vae(beta=4), x, x[:130], epochs=2)
     for split in ("", "val_"):
         loss, recon_loss, kl_loss = (np.array(history[f"{split}{n}"]) for n in ("loss", "recon_loss", "kl_loss"))
-        np.testing.assert_allclose(recon_loss + beta * kl_loss, loss, rtol=1e-4)
+        np.testing.assert_allclose(recon_loss + 4 * kl_loss, loss, rtol=1e-4)
 
 
 def test_the_step_size_grows_to_its_peak_and_falls_to_zero():
@@ -337,7 +336,7 @@ def test_fit_leaves_the_callers_random_numbers_as_they_were(x, small_vae):
 
 
 def test_equal_seeds_give_the_same_history_to_the_last_bit_and_other_seeds_another(x, small_vae):
-    histories = [vh.fit(small_vae(), x, x[:130], epochs=2, seed=seed) for seed in (42, 42, 1)]
+    histories = [vh.fit(small_vae(), x, epochs=2, seed=seed) for seed in (42, 42, 1)]
     assert histories[0] == histories[1]
     assert histories[2]["loss"] != histories[0]["loss"], "the seed orders the batches"
 
@@ -474,22 +473,22 @@ def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, cap
 def test_retrain_trains_although_there_is_a_file_and_an_interrupted_one_loses_nothing(
     x, tmp_path, capsys, monkeypatch, train
 ):
-    _, history = train(x, tmp_path)
-    train(x, tmp_path, retrain=True)
-    assert "Loaded" not in capsys.readouterr().out
-    (path,) = tmp_path.iterdir()
-    before = path.read_bytes()
+    losses = [[300.0], [299.0], KeyboardInterrupt()]
 
-    class Interrupt(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            raise KeyboardInterrupt
+    def fit(vae, *_):
+        loss = losses.pop(0)
+        if isinstance(loss, BaseException):
+            raise loss
+        return {"loss": loss}
 
-    monkeypatch.setattr(vh, "Progress", Interrupt)
+    monkeypatch.setattr(vh, "fit", fit)
+    train(x, tmp_path)
+    assert train(x, tmp_path, retrain=True)[1] == {"loss": [299.0]}
     with pytest.raises(KeyboardInterrupt):
         train(x, tmp_path, retrain=True)
-    assert list(tmp_path.iterdir()) == [path]
-    assert path.read_bytes() == before
-    assert train(x, tmp_path)[1] == history
+    assert "Loaded" not in capsys.readouterr().out
+    assert len(list(tmp_path.iterdir())) == 1
+    assert train(x, tmp_path)[1] == {"loss": [299.0]}
 
 
 def test_a_folder_that_cannot_be_written_costs_the_saving_and_not_the_model(x, tmp_path, capsys, train):
