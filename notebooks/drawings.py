@@ -516,7 +516,7 @@ def floor_and_excess(names: Sequence[str], floor: np.ndarray, excess: np.ndarray
 def details(rows: dict[str, np.ndarray], signed: dict[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Draw rows of images (n, 28, 28, 1), and below them rows of signed differences on one scale."""
     heights = {"height_ratios": [len(rows), len(signed)], "layout": "constrained"}
-    fig, (upper, lower) = plt.subplots(2, 1, figsize=(10.8, 3.9), **heights)
+    fig, (upper, lower) = plt.subplots(2, 1, figsize=(10.8, 4.2), **heights)
     limit = max(float(np.quantile(np.abs(list(signed.values())), 0.99)), 1e-9)
     draw_rows(upper, list(rows.values()), list(rows), titles)
     upper.tick_params(axis="x", labelsize=10)
@@ -764,18 +764,20 @@ def codes_and_sheets(columns: dict[str, tuple], rows: dict[str, list[np.ndarray]
     fig, axes = plt.subplots(1 + len(rows), len(columns), figsize=(11, 6.9), height_ratios=[2.5, 1, 1])
     fig.set_layout_engine("constrained", hspace=0, h_pad=0.06)
     angle, words = np.linspace(0, 2 * np.pi, 200), []
-    everything = np.concatenate([mu for mu, _, _ in columns.values()])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    (x, y), half = (low + high) / 2, 0.54 * (high - low).max()
     for ax, (title, (mu, mean, covariance)) in zip(axes[0], columns.items(), strict=True):
         root = np.linalg.cholesky(covariance)
         ax.plot(*mu.T, ".", ms=3, mew=0, color="#888888")
         ring = mean[:, None] + 2 * root @ np.stack([np.cos(angle), np.sin(angle)])
         ax.plot(*ring, color="#CC6677", lw=2.4)
-        ax.set(title=title, xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", xlabel="$z_1$")
+        ax.set(title=title, aspect="equal", xlabel="$z_1$")
         ax.locator_params(nbins=5)
         inside = np.linalg.norm(np.linalg.solve(root, (mu - mean).T), axis=0) < 2
         words.append(f"{title}: {inside.mean():.0%}")
+    low = np.min([ax.dataLim.min for ax in axes[0]], axis=0)
+    high = np.max([ax.dataLim.max for ax in axes[0]], axis=0)
+    (x, y), half = (low + high) / 2, 0.54 * (high - low).max()
+    for ax in axes[0]:
+        ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
     axes[0, 0].set_ylabel("d = 2: $z_2$")
     for line, (name, sheets) in zip(axes[1:], rows.items(), strict=True):
         for ax, images in zip(line, sheets, strict=True):
