@@ -1,7 +1,8 @@
 """A plane of decoded images under the pointer: one piece of HTML that needs neither a kernel nor a network.
 
     explore_plane           arrays in, an output that a notebook displays and an exported page keeps
-    on_sheet, names_apart   where on such a sheet codes are, and where their names are written, none over another
+    sheet_axes              what such a sheet shows along its sides
+    on_sheet, names_apart   where on it codes are, and where their names are written, none over another
 
 The HTML holds one picture, the sheet of all images, as PNG. A script shows it as a map and draws the image under the
 pointer from it, blending the sheet's nearest images in between. Where scripts do not run (a notebook not yet trusted,
@@ -180,21 +181,25 @@ def names_apart(names: list[str], at: np.ndarray, height: float, low: np.ndarray
     return places
 
 
-def _axes(z: np.ndarray) -> dict[int, np.ndarray]:
-    """Return the latents that the sheet shows and their coordinates, growing: along the columns, then the rows."""
+def sheet_axes(z: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the latents that a sheet of codes z (rows, columns, d) shows: column -> its coordinates, growing.
+
+    First the latent that grows to the right, then the one that grows upwards; of one latent, which is read row by row,
+    all codes.
+
+    Raises:
+        ValueError: codes that are infinite (a quantile of 0 or 1), or no such grid.
+    """
     if not np.isfinite(z).all():
         raise ValueError("z holds infinite codes: the quantiles 0 and 1 of a normal lie there. Use (i + 1/2) / n.")
     if z.shape[2] == 1:
-        axes = {0: z.ravel()}
+        axes, grid = {0: z.ravel()}, True
     else:
         i, j = (int(np.ptp(z, axis=axis).max(axis=0).argmax()) for axis in (1, 0))
         axes = {i: z[0, :, i], j: z[::-1, 0, j]}
-        same = np.array_equal(z[..., i], np.broadcast_to(axes[i], z.shape[:2]))
-        same = same and np.array_equal(z[::-1, :, j], np.broadcast_to(axes[j][:, None], z.shape[:2]))
-        if len(axes) < 2 or not same:
-            raise ValueError("z must be a grid of two latents: one along each row, one along each column.")
-    if not all((np.diff(values) > 0).all() for values in axes.values()):
-        raise ValueError("z must grow to the right and upwards (row 0 is the top; one latent: row by row).")
+        grid = i != j and np.array_equal(z[::-1][..., [i, j]], np.stack(np.meshgrid(*axes.values()), axis=-1))
+    if not grid or not all((np.diff(values) > 0).all() for values in axes.values()):
+        raise ValueError("z must be a grid: one latent grows to the right, another upwards; a single one row by row.")
     return axes
 
 
@@ -217,7 +222,7 @@ def on_sheet(labels: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
 
     Places are counted in images from the top left corner of the sheet.
     """
-    (rows, columns, d), axes = z.shape, _axes(z)
+    (rows, columns, d), axes = z.shape, sheet_axes(z)
     places = np.empty((len(labels), 2))
     for k, (name, code) in enumerate(labels.items()):
         code = np.asarray(code, float).ravel()
@@ -266,7 +271,7 @@ def explore_plane(images: Any, z: Any, labels: Mapping[str, Any] | None = None) 
         wanted = "images (rows, columns, 28, 28, 1) and z (rows, columns, d)"
         raise ValueError(f"Give {wanted}, but not {images.shape} and {z.shape}.")
     rows, columns, _ = z.shape
-    axes = _axes(z)
+    axes = sheet_axes(z)
     at = on_sheet(labels, z)
     written = names_apart(list(labels), at, FONT / 100 * columns, np.zeros(2), np.array([columns, rows]))
     subscript = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from fashion_mnist import CLASS_NAMES
+from plane_explorer import sheet_axes
 
 # ------------------------------------------------------------------------------------------------------ looks
 
@@ -444,18 +445,13 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
     rows grows upwards, and the ticks show both; codes of one latent are read row by row.
 
     Raises:
-        ValueError: codes that are infinite (a quantile of 0 or 1), or that do not run to the right and upwards.
+        ValueError: codes that are infinite (a quantile of 0 or 1), or no such grid.
     """
     images, z = _images(images, "images", leading=2), np.asarray(z)
     if z.shape[:2] != images.shape[:2] or z.ndim != 3 or not z.size:
         raise ValueError(f"z must have shape {(*images.shape[:2], 'd')}, one code for each image, but has {z.shape}.")
-    if not np.isfinite(z).all():
-        raise ValueError("z holds infinite codes: the quantiles 0 and 1 of a normal lie there. Use (i + 1/2) / n.")
-    lean = np.ptp(z, axis=1).max(axis=0) - np.ptp(z, axis=0).max(axis=0)  # how much more to the right than upwards
-    j, i = np.argsort(lean, kind="stable")[[0, -1]].tolist()
-    steps = [np.diff(z.ravel())] if i == j else [np.diff(z[..., i], axis=1), -np.diff(z[..., j], axis=0)]
-    if not all((step > 0).all() for step in steps):
-        raise ValueError("z must grow to the right along one latent, upwards along another; a single one row by row.")
+    (i, right), *rows_too = sheet_axes(z).items()
+    j, up = rows_too[0] if rows_too else (i, right)
     rows, columns, height, width = images.shape
     fig, ax = plt.subplots(figsize=(size + 0.6, size * rows / columns + 0.5), layout="constrained")
     ax.imshow(_sheet(images, 0, 0), cmap="gray", vmin=0, vmax=1)
@@ -466,13 +462,12 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
         ax.set(ylabel="$z_1$ at the start of each row; it grows to the right", title="One latent, read row by row")
         where = f"a walk along z_1 from {z.min():.1f} to {z.max():.1f}, read row by row"
     else:
-        right, up = z[0, :, i], z[:, 0, j]
         shown_x, shown_y = (np.unique(np.linspace(0, n - 1, min(n, 7)).round().astype(int)) for n in (columns, rows))
         ax.set_xticks((shown_x + 0.5) * width - 0.5, [f"{v:.1f}" for v in right[shown_x]])
-        ax.set_yticks((shown_y + 0.5) * height - 0.5, [f"{v:.1f}" for v in up[shown_y]])
+        ax.set_yticks((shown_y + 0.5) * height - 0.5, [f"{v:.1f}" for v in up[::-1][shown_y]])
         ax.set(xlabel=f"$z_{{{i + 1}}}$", ylabel=f"$z_{{{j + 1}}}$")
         where = f"z_{i + 1} from {right[0]:.1f} to {right[-1]:.1f} to the right, "
-        where += f"z_{j + 1} from {up[-1]:.1f} to {up[0]:.1f} upwards"
+        where += f"z_{j + 1} from {up[0]:.1f} to {up[-1]:.1f} upwards"
         if z.shape[2] > 2:
             others = "are not 0" if np.delete(z, (i, j), axis=2).any() else "are 0"
             ax.set_title(f"Two of {z.shape[2]} latents; the others {others}")

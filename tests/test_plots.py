@@ -453,7 +453,7 @@ def test_the_sheet_of_more_than_two_latents_says_what_the_others_are():
     ids=["upside down", "mirrored", "transposed", "constant", "line backwards", "infinite", "no numbers"],
 )
 def test_a_sheet_refuses_codes_that_do_not_run_to_the_right_and_upwards(z):
-    words = "to the right" if np.isfinite(z).all() else "infinite codes"
+    words = "must be a grid" if np.isfinite(z).all() else "infinite codes"
     with pytest.raises(ValueError, match=words):
         vp.plot_latent_grid(made_up_images(3, 3), z)
 
