@@ -685,7 +685,7 @@ def rate_distortion(
         ax.annotate("your model", own, (8, 10), **_NOTE)
     ax.set(xlabel="rate R = kl_loss, nats per image", ylabel="distortion D = recon_loss, nats per image")
     dark = "dark: the seed whose pictures are shown\npale: the other seeds; line: medians"
-    ax.text(0.93, 0.42, dark, transform=ax.transAxes, ha="right", va="top", fontsize=11)
+    ax.text(0.9, 0.42, dark, transform=ax.transAxes, ha="right", va="top", fontsize=11)
     above.axis("off")
     columns = {"test image": images["test_images"]}
     columns |= {f"beta {betas[i]:g}": images["reconstructions"][i] for i in reversed(range(len(betas)))}
@@ -722,7 +722,7 @@ def linear_curve(curve: np.ndarray, touching: dict[float, np.ndarray], betas: np
         right.annotate(f"latent {j + 1}", (betas[near], rates[near, j]), (6 * sign, 2 * sign), **_NOTE, **place)
     right.set(xscale="log", xlabel="beta", ylabel="rate of the latent, nats", title="The latents fall silent in turn")
     right.xaxis.set_major_formatter("{x:g}")
-    silent = ", ".join(f"{betas[rate == 0].min():.0f}" for rate in rates.T[:2])
+    silent = " and ".join(f"{betas[rate == 0].min():.0f}" for rate in rates.T[:2])
     fig.alt_text = (
         f"Left: distortion falls with rate along a convex curve, touched by lines of slope minus beta for beta = "
         f"{', '.join(f'{beta:g}' for beta in touching)}. Right: the rate of each of {rates.shape[1]} latents falls "
@@ -817,10 +817,13 @@ def cost_and_floor(images: dict[str, np.ndarray], cost: dict[str, np.ndarray], f
             right.plot(*at, "s", ms=7, color="#332288")
             look = {"textcoords": "offset points", "fontsize": 10.5, "va": "center"}
             right.annotate(
-                name, at, (-9 if leftward else 9, -6 if at[1] < 60 else 1), ha="right" if leftward else "left", **look
+                name, at, (-9 if leftward else 9, -16 if at[1] < 60 else 1), ha="right" if leftward else "left", **look
             )
     right.set(
-        xlabel="floor, nats per image", ylabel="−log p, nats per image", ylim=(0, top), xlim=(-0.04 * top, ends[1])
+        xlabel="floor, nats per image",
+        ylabel="−log p, nats per image",
+        ylim=(-0.07 * top, top),
+        xlim=(-0.04 * top, ends[1]),
     )
     right.set_title("−log p against the floor")
     right.legend(loc="lower right")
