@@ -379,7 +379,8 @@ def fit(
     """Train `vae` with Adam and return its history, a row per epoch by name.
 
     `learning_rate` is a constant step size, or a schedule of Keras; without one it is `course_schedule`, stretched over
-    this training. `seed` orders the batches; the caller's random state in Python and NumPy stays as it was.
+    this training. `seed` orders the batches; the caller's random state in Python and NumPy stays as it was. Scoring
+    `x_val` takes draws of eps, too: with and without it, equal seeds end in different weights.
 
     The history holds loss, recon_loss and kl_loss on `x_train`, each averaged while the epoch ran, and val_… of the
     same after it on `x_val`; all in nats per image.

@@ -481,12 +481,12 @@ def loss_around_mu(t: np.ndarray, rise: np.ndarray) -> Figure:
         ax.plot(t, mean, style, marker="o", ms=5, lw=2.5, color=color, label=label)
     ax.plot([], [], color="#BBBBBB", label="$z_1$, single images")
     ax.axhline(0, color="#555555", lw=1)
-    ax.set(xlabel="distance from mu, in sigmas", ylabel="loss less that of mu, nats", xlim=(t[0], t[-1]))
+    ax.set(xlabel="distance from mu, in sigmas", ylabel="loss minus that of mu, nats", xlim=(t[0], t[-1]))
     ax.set(ylim=(-1.9, 4), title="The loss around mu")
     ax.legend(loc="upper center", framealpha=1)
     right, left = (means[0, np.abs(t - side).argmin()] for side in (1, -1))
     fig.alt_text = (
-        f"Loss less that of mu against the distance from mu. The mean over {rise.shape[2]} images is a bowl: one sigma "
+        f"Loss minus that of mu against the distance from mu. The mean of {rise.shape[2]} images is a bowl: one sigma "
         f"to the left along the first latent it is {left:.2f} nats higher, to the right {right:.2f}."
     )
     return fig
@@ -543,7 +543,7 @@ def draws_and_differences(x: np.ndarray, x_hat: np.ndarray, mean: np.ndarray) ->
         grey = upper.imshow(x_hat[k].squeeze(), cmap="gray", vmin=0, vmax=1)
         signed = lower.imshow(change[k].squeeze(), cmap="cividis", vmin=-limit, vmax=limit)
         upper.set_title(f"draw {k + 1}")
-        lower.set_title("less mean")
+        lower.set_title("minus mean")
     for ax in axes.flat:
         ax.axis("off")
     fig.colorbar(grey, ax=axes[0], label="pixel value", ticks=[0, 0.5, 1], pad=0.01)
