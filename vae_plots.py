@@ -438,11 +438,6 @@ def plot_clouds(mu: Any, logvar: Any, y: Any, n_per_class: int = 20, seed: int =
     )
 
 
-def _step(n: int) -> int:
-    """Return the smallest step from the first to the last of `n` places in at most seven strides."""
-    return next(step for step in range(1, n + 1) if (n - 1) % step == 0 and (n - 1) / step < 8)
-
-
 def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
     """Plot images (rows, columns, 28, 28, 1) decoded from codes z (rows, columns, d) as one sheet, like a map.
 
@@ -467,7 +462,8 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
         ax.set(ylabel="$z_1$ at the start of each row; it grows to the right", title="One latent, read row by row")
         where = f"a walk along z_1 from {z.min():.1f} to {z.max():.1f}, read row by row"
     else:
-        shown_x, shown_y = (np.arange(0, n, _step(n)) for n in (columns, rows))
+        # Six of an even number of places, seven of an odd one: so they lie evenly about the middle.
+        shown_x, shown_y = (np.linspace(0, n - 1, min(n, 6 + n % 2)).round().astype(int) for n in (columns, rows))
         ax.set_xticks((shown_x + 0.5) * width - 0.5, [f"{v:.1f}" for v in right[shown_x]])
         ax.set_yticks((shown_y + 0.5) * height - 0.5, [f"{v:.1f}" for v in up[::-1][shown_y]])
         ax.set(xlabel=f"$z_{{{i + 1}}}$", ylabel=f"$z_{{{j + 1}}}$")

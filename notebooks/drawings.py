@@ -604,12 +604,16 @@ def best_variance(
     for (name, (v, cost)), marker in zip(marked.items(), "osD", strict=False):
         left.plot(v, cost, marker, ms=9, color="#CC6677", mec="white", zorder=3)
         text = f"{name}: {cost:,.0f} nats".replace("-", "−")
-        below = cost <= min(cost for _, cost in marked.values())
-        place = {"xytext": (0, -20), "ha": "center"} if below else {"xytext": (10, -12), "ha": "left"}
+        costs = [cost for _, cost in marked.values()]
+        place = {"xytext": (10, -12), "ha": "left"}
+        if cost == min(costs):
+            place = {"xytext": (0, -20), "ha": "center"}
+        elif cost == max(costs):
+            place = {"xytext": (-10, 2), "ha": "right"}
         left.annotate(text, (v, cost), textcoords="offset points", fontsize=10, **place)
     least, most = min(nats.min(), 0), max(cost for _, cost in marked.values())
     left.set(xscale="log", ylim=(least - 0.2 * (most - least), most + 0.3 * (most - least)))
-    left.set_xlim(sigma2_x[0], 1e3 * sigma2_x[-1])
+    left.set_xlim(sigma2_x[0], sigma2_x[-1])
     left.set(title="The same x_hat under a Gaussian", xlabel="sigma2_x", ylabel="nats per image")
     right.hist(residuals.ravel(), np.linspace(-1, 1, 82), density=True, color="0.75", lw=0, label="residuals")
     line = np.linspace(-1, 1, 401)
@@ -684,7 +688,7 @@ def rate_distortion(
         ax.plot(*own, "*", ms=17, color="#DDCC77", mec="black", zorder=5)
         ax.annotate("your model", own, (8, 10), **_NOTE)
     ax.set(xlabel="rate R = kl_loss, nats per image", ylabel="distortion D = recon_loss, nats per image")
-    dark = "dark: the seed whose pictures are shown\npale: the other seeds; line: medians"
+    dark = "dark: the seed that is pictured\npale: other seeds; line: medians"
     ax.text(0.9, 0.42, dark, transform=ax.transAxes, ha="right", va="top", fontsize=11)
     above.axis("off")
     columns = {"test image": images["test_images"]}
