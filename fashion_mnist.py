@@ -73,8 +73,6 @@ def read_original_files(folder: Path) -> dict[str, np.ndarray]:
 def _read_bundle() -> dict[str, np.ndarray]:
     """Read and verify the first 10,000 training images and the test images from the repository's own file."""
     remedy = "Restore it with `git checkout -- data` or download the repository again."
-    if not BUNDLE.exists():
-        raise FileNotFoundError(f"{BUNDLE} is missing. {remedy}")
     try:
         with np.load(BUNDLE, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ORIGINAL_FILES}
@@ -123,7 +121,7 @@ def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:
     package or by download. The 10,000 test images are the same either way.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing, damaged or mistaken for another; the message names it.
+        ValueError: a file is missing, damaged or mistaken for another; the message names it.
         ConnectionError: the 60,000 images are not here and cannot be downloaded.
     """
     arrays = _read_bundle() if first_10k else _read_full()

@@ -273,14 +273,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Read what `save_arrays` wrote; nothing in the file is executed.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, cut short or of another kind.
+        ValueError: it is gone, damaged, cut short or of another kind.
     """
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive}
-    except FileNotFoundError:
-        raise
     except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot be read: {error}") from error
 

@@ -1,7 +1,7 @@
 """A plane of decoded images under the pointer: one piece of HTML that needs neither a kernel nor a network.
 
     explore_plane           arrays in, an output that a notebook displays and an exported page keeps
-    sheet_axes              what such a sheet shows along its sides
+    sheet_axes, sheet_in_words   what such a sheet shows along its sides
     on_sheet, names_apart   where on it codes are, and where their names are written, none over another
 
 The HTML holds one picture, the sheet of all images, as PNG. A script shows it as a map and draws the image under the
@@ -233,15 +233,13 @@ def on_sheet(labels: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
     return places
 
 
-def _description(axes: dict[int, np.ndarray], shape: tuple[int, int, int], names: list[str], at: np.ndarray) -> str:
-    """Return the alternative text of the sheet."""
-    rows, columns, d = shape
+def sheet_in_words(z: np.ndarray) -> str:
+    """Return in a sentence what a sheet of images decoded from codes z (rows, columns, d) shows."""
+    (rows, columns, d), axes = z.shape, sheet_axes(z)
     ways = ("to the right", "upwards") if len(axes) == 2 else ("row by row",)
     reach = [f"z_{i + 1} from {v[0]:.1f} to {v[-1]:.1f} {way}" for (i, v), way in zip(axes.items(), ways, strict=True)]
-    others = ", the other latents 0" if d > 2 else ""
-    found = [f"{name} near row {y + 0.5:.0f}, column {x + 0.5:.0f}" for name, (x, y) in zip(names, at, strict=True)]
-    named = f" The labels: {'; '.join(found)}." if found else ""
-    return f"A sheet of {rows} by {columns} decoded images, {' and '.join(reach)}{others}.{named}"
+    others = ", the other latents 0" if d > 2 and not np.delete(z, list(axes), axis=2).any() else ""
+    return f"A sheet of {rows} by {columns} decoded images, {' and '.join(reach)}{others}."
 
 
 def _html(data: dict[str, Any], alt: str, payload: str) -> str:
@@ -281,7 +279,8 @@ def explore_plane(images: Any, z: Any, labels: Mapping[str, Any] | None = None) 
         "axes": [{"name": f"z{i + 1}".translate(subscript), "values": v.round(4).tolist()} for i, v in axes.items()],
         "names": [[name, *place.round(2).tolist()] for name, place in zip(labels, written, strict=True)],
     }
-    alt = _description(axes, z.shape, list(labels), at)
+    found = [f"{name} near row {y + 0.5:.0f}, column {x + 0.5:.0f}" for name, (x, y) in zip(labels, at, strict=True)]
+    alt = sheet_in_words(z) + (f" The labels: {'; '.join(found)}." if found else "")
     payload = _payload(images, MOST_BYTES - len(_html(data, alt, "").encode()))
     text = f"[An explorer of {rows} × {columns} decoded images, for a browser: the image follows the pointer.]"
     return Explorer(_html(data, alt, payload), text)

@@ -49,7 +49,7 @@ from keras import layers, ops
 
 from course import PARAMETERS, begin, compare
 from fashion_mnist import CLASS_NAMES, array_digest, check_images, load_fashion_mnist
-from machine import ROOT, choose_device, describe_environment
+from machine import choose_device, describe_environment
 from plane_explorer import explore_plane
 from vae_plots import (
     CLASS_COLORS,
@@ -65,7 +65,6 @@ from vae_plots import (
     plot_reconstructions,
     plot_uncertainty_maps,
     show,
-    two_latents,
     use_course_style,
 )
 
@@ -306,28 +305,18 @@ def build_vae(
     Raises:
         ValueError: `latent_dim` below 1, an unknown likelihood, or a negative beta.
     """
-    vae = VAE(
-        build_encoder(latent_dim, seed=seed, **encoder or {}),
-        build_decoder(latent_dim, seed=seed, **decoder or {}),
-        likelihood,
-        beta,
-        name="vae",
-    )
+    q = build_encoder(latent_dim, seed=seed, **encoder or {})
+    p = build_decoder(latent_dim, seed=seed, **decoder or {})
+    vae = VAE(q, p, likelihood, beta)
     vae.compile(jit_compile=False)  # so that evaluate() works; fit() compiles anew
     return vae
 
 
 # The network of the well-known tutorials, as arguments of build_vae, to compare with.
+_RELU = {"activation": "relu", "initializer": "GlorotUniform"}
 TUTORIAL: dict[str, Any] = {
-    "encoder": {"filters": (32, 64), "units": (16,), "activation": "relu", "initializer": "GlorotUniform"},
-    "decoder": {
-        "units": (),
-        "channels": 64,
-        "filters": (64, 32),
-        "kernel_size": 3,
-        "activation": "relu",
-        "initializer": "GlorotUniform",
-    },
+    "encoder": {"filters": (32, 64), "units": (16,)} | _RELU,
+    "decoder": {"units": (), "channels": 64, "filters": (64, 32), "kernel_size": 3} | _RELU,
 }
 
 # --------------------------------------------------------------------------------------------------- training
@@ -353,12 +342,9 @@ class Progress(keras.callbacks.Callback):
     """Show one line that is overwritten after every epoch, so that a stored output keeps only the last."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        in_notebook = get_ipython() is not None
-        self.line = display({"text/plain": "starting …"}, raw=True, display_id=True) if in_notebook else None
+        self.line = display({"text/plain": "starting …"}, raw=True, display_id=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self.line is None:
-            return
         logs = {name: float(np.squeeze(value)) for name, value in (logs or {}).items()}
         text = f"epoch {epoch + 1} of {self.params['epochs']}: loss {logs['loss']:.2f}"
         if "val_loss" in logs:
@@ -408,7 +394,7 @@ def fit(
         batch_size=batch_size,
         validation_data=validation,
         validation_batch_size=1000,
-        callbacks=[Progress(), *callbacks],
+        callbacks=[*([Progress()] if get_ipython() else []), *callbacks],
         verbose=0,
     ).history
     return {name: [float(np.squeeze(value)) for value in row] for name, row in history.items()}
@@ -416,16 +402,13 @@ def fit(
 
 @cache
 def _source(part: Callable | type) -> str:
-    """Return the text of a function or class; where that does not say everything, a text that no other run has.
+    """Return the text of a function or class of this module or of Keras; of any other a text that no other run has.
 
     Read once, when this module is imported: an edited file counts from the next start of the kernel on, as for Python.
     """
-    try:
-        if part.__name__ != "<lambda>" and not getattr(part, "__closure__", None):
-            return inspect.getsource(part)
-    except (AttributeError, OSError, TypeError):  # no name, no file, or neither a function nor a class
-        pass
-    return uuid.uuid4().hex
+    plain = (inspect.isfunction(part) or inspect.isclass(part)) and not hasattr(part, "__wrapped__")
+    known = plain and part.__module__.split(".")[0] in (__name__, "keras")  # others may hide a closure or a default
+    return inspect.getsource(part) if known else uuid.uuid4().hex
 
 
 def _plain(value: Any) -> Any:
@@ -511,6 +494,7 @@ def train_or_load(
                 print(f"It is kept as {machine.set_aside(path).name}. Training again.")
             except OSError as refusal:
                 print(f"It cannot be renamed ({refusal.strerror}). Training again.")
+            vae = build_vae(seed=seed, **model)  # some of its weights may be the file's
     print(f"Training: {in_words} …")
     draws = vae.encoder.get_layer("z").seed_generator.state
     next_draw = ops.convert_to_numpy(draws)

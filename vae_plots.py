@@ -25,37 +25,26 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from fashion_mnist import CLASS_NAMES
-from plane_explorer import sheet_axes
+from plane_explorer import sheet_axes, sheet_in_words
 
 # ------------------------------------------------------------------------------------------------------ looks
 
-# fmt: off
 # One fixed colour per class, after Paul Tol's colour-blind-safe "muted" scheme; black replaces its pale grey.
-CLASS_COLORS = (
-    "#88CCEE", "#332288", "#DDCC77", "#CC6677", "#117733",
-    "#44AA99", "#AA4499", "#999933", "#000000", "#882255",
-)
-# fmt: on
+CLASS_COLORS = ("#88CCEE", "#332288", "#DDCC77", "#CC6677", "#117733")
+CLASS_COLORS += ("#44AA99", "#AA4499", "#999933", "#000000", "#882255")
 TRAINING, HELD_OUT = "#332288", "#CC6677"
 RADII = (1, 2, 3)  # circles that hold 39.3, 86.5 and 98.9 per cent of the prior in the plane
 BY_KIND = (1, 3, 0, 6, 2, 4, 8, 5, 7, 9)  # classes with similar clothes side by side
 WHITE_TO_BLUE = colors.LinearSegmentedColormap.from_list("density", ["white", "#88CCEE", "#332288", "#120A33"])
 _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
+_RING = [patheffects.Stroke(linewidth=4, foreground="black"), patheffects.Normal()]
+_MEDIAN = {"marker": "o", "ms": 8, "mec": "white", "mew": 2, "zorder": 5, "path_effects": _RING}
 
 
 def use_course_style() -> None:
     """Set the look of every figure of the course."""
-    sns.set_theme(context="notebook", style="whitegrid", palette="deep")
-    plt.rcParams.update(
-        {
-            "figure.figsize": (5.5, 5.0),
-            "figure.dpi": 100,
-            "axes.titlesize": 12,
-            "axes.labelsize": 11,
-            "legend.frameon": True,
-            "image.cmap": "gray",
-        }
-    )
+    sizes = {"figure.figsize": (5.5, 5.0), "figure.dpi": 100, "axes.titlesize": 12, "axes.labelsize": 11}
+    sns.set_theme(style="whitegrid", rc=sizes | {"image.cmap": "gray"})
 
 
 def show(fig: Figure, alt: str | None = None) -> None:
@@ -73,11 +62,6 @@ def show(fig: Figure, alt: str | None = None) -> None:
 
 def _many(n: int, thing: str) -> str:
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
-
-
-def _with_text(fig: Figure, text: str) -> Figure:
-    fig.alt_text = text
-    return fig
 
 
 def _codes(codes: Any, name: str) -> np.ndarray:
@@ -158,11 +142,11 @@ def plot_images(
     what = f"{suptitle}. " if suptitle else ""
     named = f", titled {', '.join(titles)}" if len(titles) else ""
     mean = images.mean(axis=(1, 2))
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"{what}{_many(len(images), 'grey image')} in rows of {min(columns, len(images))}{named}; "
-        f"the mean grey of an image is {mean.min():.2f} to {mean.max():.2f}.",
+        f"the mean grey of an image is {mean.min():.2f} to {mean.max():.2f}."
     )
+    return fig
 
 
 def plot_one_per_class(x: Any, y: Any, seed: int = 42) -> Figure:
@@ -199,11 +183,11 @@ def plot_reconstructions(x: Any, rows: Mapping[str, Any], titles: Sequence[str] 
     fig = _rows_of_images(np.stack([x, *rows.values()]), ["original", *rows], titles)
     errors = [f"{name} {((images - x) ** 2).sum(axis=(1, 2)).mean():.1f}" for name, images in rows.items()]
     of = f" ({', '.join(titles)})" if len(titles) else ""
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"{_many(len(x), 'original')}{of} above {_many(len(rows), 'row')} of reconstructions: {', '.join(rows)}. "
-        f"Mean squared error, summed over pixels: {', '.join(errors)}.",
+        f"Mean squared error, summed over pixels: {', '.join(errors)}."
     )
+    return fig
 
 
 def plot_interpolation(images: Any, titles: Sequence[str] = (), names: Sequence[str] = ()) -> Figure:
@@ -214,11 +198,11 @@ def plot_interpolation(images: Any, titles: Sequence[str] = (), names: Sequence[
     names = names or [f"path {i + 1}" for i in range(len(images))]
     fig = _rows_of_images(images, names, titles)
     moved = np.sqrt((np.diff(images, axis=1) ** 2).sum(axis=(2, 3)))
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"{len(images)} rows of {images.shape[1]} images, each a path from the first to the last. Neighbours differ by "
-        f"{moved.min():.1f} to {moved.max():.1f}, the root of their summed squared differences.",
+        f"{moved.min():.1f} to {moved.max():.1f}, the root of their summed squared differences."
     )
+    return fig
 
 
 # --------------------------------------------------------------------------------------------------- training
@@ -260,10 +244,8 @@ def plot_history(history: Mapping[str, Sequence[float]], title: str = "") -> Fig
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     fig.suptitle(title or None)
     what = f"{title}: t" if title else "T"
-    return _with_text(
-        fig,
-        f"{what}hree panels over {_many(len(history['loss']), 'epoch')}, nats per image: {'; '.join(words)}.",
-    )
+    fig.alt_text = f"{what}hree panels over {_many(len(history['loss']), 'epoch')}, nats per image: {'; '.join(words)}."
+    return fig
 
 
 # ------------------------------------------------------------------------------------------------------ codes
@@ -326,9 +308,7 @@ def _name_classes(ax: Axes, places: np.ndarray, y: np.ndarray) -> None:
         for c, height in zip(sorted(group, key=lambda c: medians[c][1]), heights, strict=False):
             ax.plot([side, medians[c][0]], [height, medians[c][1]], color="black", lw=1, zorder=4, path_effects=_HALO)
             ax.text(side, height, f" {CLASS_NAMES[c]} ", ha=aligned, va="center", size=size, weight="bold")
-            ring = [patheffects.Stroke(linewidth=4, foreground="black"), patheffects.Normal()]
-            look = {"marker": "o", "ms": 8, "mec": "white", "mew": 2, "zorder": 5, "path_effects": ring}
-            ax.plot(*medians[c], color=CLASS_COLORS[c], **look)
+            ax.plot(*medians[c], color=CLASS_COLORS[c], **_MEDIAN)
 
 
 def _nearest_classes(mu: np.ndarray, y: np.ndarray) -> str:
@@ -358,18 +338,16 @@ def plot_latent_scatter(mu: Any, y: Any, ax: Axes | None = None, seed: int = 42)
     _prepare(ax, mu, places)
     if mu.shape[1] > 1:
         _name_classes(ax, places, y)
-        ax.set_title(
-            _shown(mu) or f"Centres of {len(mu):,} images; the circles hold 39.3, 86.5 and 98.9 % of the prior",
-            wrap=True,
-        )
+        circles = f"Centres of {len(mu):,} images; the circles hold 39.3, 86.5 and 98.9 % of the prior"
+        ax.set_title(_shown(mu) or circles, wrap=True)
     else:
         ax.set_title(f"Centres of {len(mu):,} images, a row per class; lines at ±1, ±2, ±3")
     within = np.mean(np.linalg.norm(places, axis=1) <= 2) if mu.shape[1] > 1 else np.mean(np.abs(mu) <= 2)
-    return _with_text(
-        ax.figure,
+    ax.figure.alt_text = (
         f"{len(mu):,} coloured points, one for each image, from {len(np.unique(y))} classes; {100 * within:.0f} per "
-        f"cent of them within distance 2 of the origin.{_nearest_classes(mu, y)}",
+        f"cent of them within distance 2 of the origin.{_nearest_classes(mu, y)}"
     )
+    return ax.figure
 
 
 def plot_class_maps(mu: Any, y: Any) -> Figure:
@@ -388,19 +366,17 @@ def plot_class_maps(mu: Any, y: Any) -> Figure:
         if mu.shape[1] == 1:
             ax.set(yticks=[], ylim=(-1.2, 1.2))
         if len(own):
-            ring = [patheffects.Stroke(linewidth=4, foreground="black"), patheffects.Normal()]
-            look = {"marker": "o", "ms": 8, "mec": "white", "mew": 2, "zorder": 5, "path_effects": ring}
-            ax.plot(*np.median(own, axis=0), color=CLASS_COLORS[c], **look)
+            ax.plot(*np.median(own, axis=0), color=CLASS_COLORS[c], **_MEDIAN)
         ax.set_title(CLASS_NAMES[c])
         ax.label_outer()
     fig.suptitle(_shown(mu) or "One class at a time: its centres dark, its median coloured, all others pale")
     spread = {CLASS_NAMES[c]: mu[y == c][:, two_latents(mu)].std(axis=0).sum() for c in np.unique(y)}
     tight, wide = min(spread, key=spread.get), max(spread, key=spread.get)
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"Ten small maps, one per class, dark over pale points. {tight} takes the smallest area, {wide} the largest."
-        + _nearest_classes(mu, y),
+        + _nearest_classes(mu, y)
     )
+    return fig
 
 
 def plot_clouds(mu: Any, logvar: Any, y: Any, n_per_class: int = 20, seed: int = 42, ax: Axes | None = None) -> Figure:
@@ -430,12 +406,12 @@ def plot_clouds(mu: Any, logvar: Any, y: Any, n_per_class: int = 20, seed: int =
         ax.set_xlim(-reach, reach)
     shape = "ellipses" if mu.shape[1] > 1 else "intervals"
     ax.set_title(_shown(mu) or f"The clouds of {len(picked)} images: one-sigma {shape}", wrap=True)
-    return _with_text(
-        ax.figure,
+    ax.figure.alt_text = (
         f"{len(picked)} {shape} in {len(groups)} colours, one for each image. The median half-width of all clouds is "
         f"{np.median(half[:, 0]):.3f} to the right"
-        + (f" and {np.median(half[:, 1]):.3f} upwards." if mu.shape[1] > 1 else "."),
+        + (f" and {np.median(half[:, 1]):.3f} upwards." if mu.shape[1] > 1 else ".")
     )
+    return ax.figure
 
 
 def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
@@ -450,34 +426,28 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
     images, z = _images(images, "images", leading=2), np.asarray(z)
     if z.shape[:2] != images.shape[:2] or z.ndim != 3 or not z.size:
         raise ValueError(f"z must have shape {(*images.shape[:2], 'd')}, one code for each image, but has {z.shape}.")
-    (i, right), *rows_too = sheet_axes(z).items()
-    j, up = rows_too[0] if rows_too else (i, right)
+    axes = sheet_axes(z)
     rows, columns, height, width = images.shape
     fig, ax = plt.subplots(figsize=(size + 0.6, size * rows / columns + 0.5), layout="constrained")
     ax.imshow(_sheet(images, 0, 0), cmap="gray", vmin=0, vmax=1)
     ax.grid(False)
-    if z.shape[2] == 1:
+    if len(axes) == 1:
         ax.set(xticks=[], yticks=(np.arange(rows) + 0.5) * height - 0.5)
         ax.set_yticklabels([f"{v:.1f}" for v in z[:, 0, 0]])
         ax.set(ylabel="$z_1$ at the start of each row; it grows to the right", title="One latent, read row by row")
-        where = f"a walk along z_1 from {z.min():.1f} to {z.max():.1f}, read row by row"
     else:
+        (i, right), (j, up) = axes.items()
         # Six of an even number of places, seven of an odd one: so they lie evenly about the middle.
         shown_x, shown_y = (np.linspace(0, n - 1, min(n, 6 + n % 2)).round().astype(int) for n in (columns, rows))
         ax.set_xticks((shown_x + 0.5) * width - 0.5, [f"{v:.1f}" for v in right[shown_x]])
         ax.set_yticks((shown_y + 0.5) * height - 0.5, [f"{v:.1f}" for v in up[::-1][shown_y]])
         ax.set(xlabel=f"$z_{{{i + 1}}}$", ylabel=f"$z_{{{j + 1}}}$")
-        where = f"z_{i + 1} from {right[0]:.1f} to {right[-1]:.1f} to the right, "
-        where += f"z_{j + 1} from {up[0]:.1f} to {up[-1]:.1f} upwards"
         if z.shape[2] > 2:
             others = "are not 0" if np.delete(z, (i, j), axis=2).any() else "are 0"
             ax.set_title(f"Two of {z.shape[2]} latents; the others {others}")
     bright = np.unravel_index(images.mean(axis=(2, 3)).argmax(), (rows, columns))
-    return _with_text(
-        fig,
-        f"A sheet of {rows} by {columns} decoded images, {where}. The brightest is in row {bright[0] + 1} from the "
-        f"top, column {bright[1] + 1}.",
-    )
+    fig.alt_text = f"{sheet_in_words(z)} The brightest is in row {bright[0] + 1} from the top, column {bright[1] + 1}."
+    return fig
 
 
 def plot_confusion(y_true: Any, y_pred: Any) -> Figure:
@@ -505,11 +475,11 @@ def plot_confusion(y_true: Any, y_pred: Any) -> Figure:
     fig.colorbar(heat, ax=ax, label="per cent of the true class", shrink=0.8)
     right = np.where(share.sum(axis=1) > 0, np.diag(share), np.nan)
     best, worst = int(np.nanargmax(right)), int(np.nanargmin(right))
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"Heat map of true against predicted classes. Most often right: {names[best]}, {right[best]:.0f} per cent; "
-        f"least often: {names[worst]}, {right[worst]:.0f} per cent.",
+        f"least often: {names[worst]}, {right[worst]:.0f} per cent."
     )
+    return fig
 
 
 # ----------------------------------------------------------------------------------------------------- pixels
@@ -535,8 +505,8 @@ def plot_uncertainty_maps(x: Any, mean: Any, variance: Any, names: Sequence[str]
         bar.ax.tick_params(labelsize=9)
     fig.supxlabel("variance of a pixel's grey, a scale for each image", fontsize=10)
     largest = ", ".join(f"{v.max():.3f}" for v in variance)
-    return _with_text(
-        fig,
+    fig.alt_text = (
         f"{_many(len(x), 'column')} of three pictures: input, mean of the decodes, and the variance of each pixel as a "
-        f"heat map. The largest variance in each: {largest}.",
+        f"heat map. The largest variance in each: {largest}."
     )
+    return fig

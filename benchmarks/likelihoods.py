@@ -20,9 +20,7 @@ import vae_helpers as vh
 import numpy as np
 from keras import ops
 
-NAME = "likelihoods"
 LIKELIHOODS = ("squared error", "learned variance", "BCE", "continuous Bernoulli")
-EPOCHS = vh.EPOCHS
 LEVELS = np.arange(256, dtype="float32") / 255
 
 
@@ -112,7 +110,7 @@ def run(job: tuple[str, int]) -> dict[str, Any]:
     vae = vh.build_vae(likelihood="gaussian" if likelihood == "squared error" else "bernoulli", seed=seed)
     if likelihood in ("learned variance", "continuous Bernoulli"):
         vae = LikelihoodVAE(vae.encoder, vae.decoder, name=likelihood.replace(" ", "_"))
-    vh.fit(vae, x_train, epochs=EPOCHS, seed=seed)
+    vh.fit(vae, x_train, seed=seed)
     row = {"likelihood": likelihood, "seed": seed, **score(likelihood, vae, x_train, x_test, seed)}
     images = np.array([np.flatnonzero(y_test == c)[0] for c in range(10)])
     pictures = vh.reconstruct(vae, x_test[images])
@@ -131,8 +129,8 @@ def main() -> None:
             pictures.append(picture)
         rows.append(row)
         print(", ".join(f"{k} {v:.5g}" if isinstance(v, float) else str(v) for k, v in row.items()), flush=True)
-        write_results(NAME, {"rows": rows})
-    np.savez_compressed(FOLDER / f"{NAME}.npz", images=images, pictures=np.stack(pictures))
+        write_results("likelihoods", {"rows": rows})
+    np.savez_compressed(FOLDER / "likelihoods.npz", images=images, pictures=np.stack(pictures))
 
 
 if __name__ == "__main__":

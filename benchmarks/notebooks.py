@@ -15,11 +15,7 @@ import nbformat
 from common import ROOT, read_results, write_results
 from nbclient import NotebookClient
 
-# ru_maxrss counts kibibytes on Linux and bytes on a Mac; Windows has no such module.
-PEAK = """
-import resource, sys
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9)
-"""
+PEAK = f"import sys\nsys.path.insert(0, {str(ROOT / 'benchmarks')!r})\nfrom common import peak_gb\nprint(peak_gb())"
 
 
 def measure(path: Path) -> dict[str, float]:

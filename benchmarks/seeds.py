@@ -64,19 +64,11 @@ def bounds(values: Mapping[str, float], variants: Mapping[str, float], unit: str
     return [float(f"{v:.7g}") for v in (low, high)], [float(f"{v:.7g}") for v in seeds]
 
 
-def notebook_of(section: str) -> Path:
-    """Return the file of a section, as "4.3.06"."""
-    found = list((ROOT / "notebooks").glob(f"{section}_*.ipynb"))
-    if len(found) != 1:
-        sys.exit(f"There is no section {section!r}.")
-    return found[0]
-
-
 def run(job: tuple[str, int, str]) -> dict[str, dict[str, Any]]:
     """Run one section with one seed under one variant ("" for none); return its numbers by name."""
     section, seed, variant = job
     changes, python = VARIANTS.get(variant, ({}, Path(sys.executable)))
-    notebook = notebook_of(section)
+    (notebook,) = (ROOT / "notebooks").glob(f"{section}_*.ipynb")
     with tempfile.TemporaryDirectory() as folder:
         collected = Path(folder) / "values.jsonl"
         environment = os.environ | changes | {"VAE_COLLECT": str(collected)}
@@ -121,6 +113,8 @@ def main(sections: list[str]) -> None:
     known = json.loads(course.EXPECTED.read_text(encoding="utf-8")) if course.EXPECTED.exists() else {"sections": {}}
     notebooks = sorted((ROOT / "notebooks").glob("4.3.*.ipynb"))
     comparing = [path.name[:6] for path in notebooks if "vh.compare(" in path.read_text(encoding="utf-8")]
+    if not set(sections) <= set(comparing):
+        sys.exit(f"Sections that compare a number: {', '.join(comparing)}.")
     for section in sections or comparing:
         known["sections"][section] = measure(section)
         content = {

@@ -205,20 +205,22 @@ def pixel_costs(x_hat: np.ndarray, squared: dict[str, np.ndarray], entropy: dict
     return fig
 
 
-def moved_noise(eps: np.ndarray, moved: dict[str, np.ndarray]) -> Figure:
-    """Draw noise `eps`, (n,), above the codes that it becomes, a panel for each entry of `moved`: title -> z, (n,)."""
-    fig, axes = plt.subplots(1, len(moved), figsize=(10.5, 3.2), sharex=True, sharey=True, layout="constrained")
-    for ax, (title, z) in zip(axes, moved.items(), strict=True):
-        ax.plot([eps, z], [1, 0], color="#777777", lw=1.2)
-        ax.plot(eps, np.ones_like(eps), "o", color="#332288", ms=8, mec="white")
+def moved_draws(before: np.ndarray, after: dict[str, np.ndarray], rows: tuple[str, str]) -> Figure:
+    """Draw numbers `before`, (n,), above what they become, a panel for each: title -> (n,); `rows` names both."""
+    fig, axes = plt.subplots(1, len(after), figsize=(10, 3.2), sharex=True, sharey=True, layout="constrained")
+    words = []
+    for ax, (title, z) in zip(axes, after.items(), strict=True):
+        ax.plot([before, z], [1, 0], color="#777777", lw=1.2)
+        ax.plot(before, np.ones_like(before), "o", color="#332288", ms=8, mec="white")
         ax.plot(z, np.zeros_like(z), "s", color="#CC6677", ms=7, mec="white")
         ax.set(title=title, xlabel="value", ylim=(-0.25, 1.25))
-        ax.set_yticks([0, 1], ["z", "eps"])
+        ax.set_yticks([1, 0], rows)
         ax.grid(axis="x", visible=False)
-    ends = "; ".join(f"for {title} they reach from {z.min():.1f} to {z.max():.1f}" for title, z in moved.items())
+        far = z - before
+        words.append(f"{title}: from {z.min():.1f} to {z.max():.1f}, moved by {far.min():.2f} to {far.max():.2f}")
     fig.alt_text = (
-        f"In each panel straight lines, which do not cross, join {len(eps)} dots eps, from {eps.min():.1f} to "
-        f"{eps.max():.1f}, to the codes z below: {ends}."
+        f"In each panel straight lines join {len(before)} dots, {rows[0]}, from {before.min():.1f} to "
+        f"{before.max():.1f}, to the dots below, {rows[1]}. {'; '.join(words)}."
     )
     return fig
 
@@ -308,28 +310,6 @@ def convolution(image: np.ndarray, patch: np.ndarray, kernel: np.ndarray, featur
     return fig
 
 
-def same_draw(before: np.ndarray, unrelated: np.ndarray, same_eps: np.ndarray) -> Figure:
-    """Draw where draws go when mu grows: drawn anew, and with the same eps. All (n,)."""
-    fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharex=True, sharey=True, layout="constrained")
-    for ax, after, title, color in (
-        (axes[0], unrelated, "a new draw: z jumps anywhere", "#CC6677"),
-        (axes[1], same_eps, "the same eps: z moves as mu does", "#332288"),
-    ):
-        ax.plot(np.stack([before, after]), [[1] * len(before), [0] * len(before)], color=color, lw=1.4)
-        ax.plot(before, np.ones(len(before)), "o", ms=8, color="black")
-        ax.plot(after, np.zeros(len(after)), "s", ms=8, color=color)
-        ax.set(title=title, xlabel="z", yticks=[1, 0], yticklabels=["at mu", "at mu + Δ"], ylim=(-0.25, 1.25))
-        ax.grid(False, axis="y")
-        ax.locator_params(axis="x", nbins=5)
-    moves = np.asarray(unrelated) - np.asarray(before)
-    fig.alt_text = (
-        f"{len(before)} draws at mu, above, joined by lines to draws at a larger mu, below. Left, drawn anew, the "
-        f"lines cross and move z by {moves.min():.2f} to {moves.max():.2f}. Right, with equal eps, they are parallel "
-        f"and each moves z by {np.mean(np.asarray(same_eps) - np.asarray(before)):.2f}."
-    )
-    return fig
-
-
 def sampling_mistakes(clouds: dict[str, np.ndarray], sigma: np.ndarray) -> Figure:
     """Draw clouds of codes, name -> (n, 2), the right one first, over the two-sigma ellipse that they should fill."""
     angle, pointer, words = np.linspace(0, 2 * np.pi, 200), {"arrowstyle": "-", "color": "black"}, []
@@ -389,16 +369,8 @@ def aggregate_posterior(z: np.ndarray, prior_draws: np.ndarray, log_ratio: np.nd
         z, prior_draws, j = np.hstack([z, heights[: len(z)]]), np.hstack([prior_draws, heights[len(z) :]]), 1
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 4.0), sharex=True, sharey=True, layout="constrained")
     left.plot(z[:, i], z[:, j], ".", ms=3, mew=0, color="#332288", antialiased=False)
-    dots = right.scatter(
-        *prior_draws[:, [i, j]].T,
-        c=np.clip(log_ratio, -4, 4),
-        s=7,
-        cmap="cividis",
-        vmin=-4,
-        vmax=4,
-        linewidths=0,
-        antialiased=False,
-    )
+    look = {"cmap": "cividis", "vmin": -4, "vmax": 4, "s": 7, "linewidths": 0, "antialiased": False}
+    dots = right.scatter(*prior_draws[:, [i, j]].T, c=np.clip(log_ratio, -4, 4), **look)
     right.plot(*prior_draws[holes][:, [i, j]].T, "x", ms=4, mew=1, color="#AA1111")
     for ax, title in ((left, "codes of images: q(z)"), (right, "draws from the prior; red crosses: holes")):
         ax.set(aspect="equal", xlabel=f"$z_{{{i + 1}}}$", title=title)
@@ -532,22 +504,17 @@ def details(rows: dict[str, np.ndarray], signed: dict[str, np.ndarray], titles: 
 
 
 def draws_and_differences(x: np.ndarray, x_hat: np.ndarray, mean: np.ndarray) -> Figure:
-    """Draw an input x above the mean of its decodes, and six decodes, x_hat, above their differences from the mean."""
-    fig, axes = plt.subplots(2, 7, figsize=(10.8, 3.5), layout="constrained")
-    change = x_hat - mean
+    """Draw an input x, the mean of its decodes and some decodes, x_hat, above their differences from the mean."""
+    fig, (upper, lower) = plt.subplots(2, 1, figsize=(10.8, 3.2), layout="constrained")
+    change, nothing = x_hat - mean, np.full_like(x, np.nan)
     limit = float(np.quantile(np.abs(change), 0.995)) or 1e-9
-    for ax, image, title in ((axes[0, 0], x, "input"), (axes[1, 0], mean, "mean")):
-        ax.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
-        ax.set_title(title)
-    for k, (upper, lower) in enumerate(axes[:, 1:].T):
-        grey = upper.imshow(x_hat[k].squeeze(), cmap="gray", vmin=0, vmax=1)
-        signed = lower.imshow(change[k].squeeze(), cmap="cividis", vmin=-limit, vmax=limit)
-        upper.set_title(f"draw {k + 1}")
-        lower.set_title("minus mean")
-    for ax in axes.flat:
-        ax.axis("off")
-    fig.colorbar(grey, ax=axes[0], label="pixel value", ticks=[0, 0.5, 1], pad=0.01)
-    fig.colorbar(signed, ax=axes[1], label="difference", extend="both", pad=0.01)
+    titles = ["input", "mean", *(f"draw {k + 1}" for k in range(len(x_hat)))]
+    grey = draw_rows(upper, [[x, mean, *x_hat]], [], titles)
+    look = {"cmap": "cividis", "vmin": -limit, "vmax": limit}
+    signed = draw_rows(lower, [[nothing, nothing, *change]], [], **look)
+    lower.text(56, 13.5, "minus mean", ha="right", va="center")
+    fig.colorbar(grey, ax=upper, label="pixel value", ticks=[0, 0.5, 1], pad=0.01)
+    fig.colorbar(signed, ax=lower, label="difference", extend="both", pad=0.01)
     fig.alt_text = (
         "An input, the mean of its decodes, and six decodes that look almost alike. Below each its difference from "
         f"the mean, in patches that lighten or darken together; the largest is {np.abs(change).max():.2f} of the scale."
@@ -573,8 +540,8 @@ def error_of_the_mean(
     draws: Sequence[int], measured: Sequence[float], expected: np.ndarray, maps: Sequence[np.ndarray]
 ) -> Figure:
     """Draw the error of a mean of `draws` decodes beside the expected line, and the errors of one mean each, `maps`."""
-    shapes = {"width_ratios": [2] + [1] * len(maps), "layout": "constrained"}
-    fig, (left, *axes) = plt.subplots(1, 1 + len(maps), figsize=(10.8, 3), **shapes)
+    shapes = {"width_ratios": [2, len(maps)], "layout": "constrained"}
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.8, 3), **shapes)
     left.loglog(draws, expected, color="#CC6677", lw=2.5, label=r"$\sqrt{\mathrm{Var} / K}$")
     left.loglog(draws, measured, "o", color="#332288", ms=8, label="measured")
     left.set_xticks(draws, [str(k) for k in draws])
@@ -583,11 +550,9 @@ def error_of_the_mean(
     left.set(xlabel="draws K", ylabel="error of the mean", title="Four times the draws, half the error")
     left.legend(loc="lower left")
     limit = max(float(np.abs(maps[0]).max()), 1e-9)
-    for ax, k, image in zip(axes, draws, maps, strict=True):
-        picture = ax.imshow(image.squeeze(), cmap="cividis", vmin=-limit, vmax=limit)
-        ax.set_title(f"K = {k}")
-        ax.axis("off")
-    fig.colorbar(picture, ax=axes, label="error, pixel value", shrink=0.8)
+    look = {"cmap": "cividis", "vmin": -limit, "vmax": limit}
+    picture = draw_rows(right, [maps], [""], [f"K = {k}" for k in draws], **look)
+    fig.colorbar(picture, ax=right, label="error, pixel value", shrink=0.8)
     fig.alt_text = (
         f"Left: the error of the mean falls along a line from {measured[0]:.4f} at {draws[0]} draws to "
         f"{measured[-1]:.4f} at {draws[-1]}. Right: the error of one mean each as maps, fainter and fainter."
@@ -846,12 +811,8 @@ def gains(losses: dict[str, np.ndarray], baseline: str) -> Figure:
     for i, values in enumerate(losses.values()):
         ax.plot(values, np.full(len(values), i), "o", ms=8, mfc="none", mew=1.6, color="#332288")
         ax.text(values.max() + 0.5, i, f"{values.mean():.1f}", va="center", fontsize=11)
-    ax.set(
-        yticks=range(len(losses)),
-        yticklabels=losses,
-        ylim=(len(losses) - 0.5, -0.5),
-        xlabel="test loss, nats per image",
-    )
+    ax.set_yticks(range(len(losses)), losses)
+    ax.set(ylim=(len(losses) - 0.5, -0.5), xlabel="test loss, nats per image")
     ax.set_xlim(right=max(values.max() for values in losses.values()) + 3)
     ax.set_title("A circle for each seed, and the mean; dashed: the course's model")
     means = ", ".join(f"{name} {values.mean():.1f}" for name, values in losses.items())

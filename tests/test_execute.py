@@ -10,7 +10,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parents[1]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-IMPORT = "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path.cwd().parent))\nimport vae_helpers as vh"
 
 
 @pytest.fixture
@@ -37,7 +36,8 @@ def stored(folder, name):
 
 
 def test_a_fresh_kernel_that_imports_the_helper_writes_no_log(write, tmp_path, monkeypatch, capfd):
-    path = write("4.3.01_a.ipynb", f"{IMPORT.replace('Path.cwd().parent', repr(str(ROOT)))}\nvh.describe_environment()")
+    importing = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport vae_helpers as vh"
+    path = write("4.3.01_a.ipynb", f"{importing}\nvh.describe_environment()")
     raw, clean = [], execute.clean
 
     def keep(notebook):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import vae_helpers as vh
-from plane_explorer import MOST_BYTES, explore_plane, names_apart, on_sheet
+from plane_explorer import MOST_BYTES, explore_plane, names_apart, on_sheet, sheet_axes
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "4.3.09_generation.ipynb"
 TOLERANCE = 2 / 255 + 1e-9
@@ -39,8 +39,9 @@ def sheet_of(content):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(payload)))) / 255
 
 
-def tile(sheet, row, column):
-    return sheet[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+def data_of(content):
+    """Return what the HTML hands to its script."""
+    return json.loads(html.unescape(re.search('data-plane="([^"]*)"', content)[1]))
 
 
 # ------------------------------------------------------------------------------------------------------ the HTML
@@ -51,7 +52,8 @@ def test_the_sheet_holds_every_image_at_its_place_to_within_two_grey_levels():
     sheet = sheet_of(explore_plane(images, PLANE).html)
     assert sheet.shape == (868, 868)
     for row, column in itertools.product(range(31), repeat=2):
-        assert np.abs(tile(sheet, row, column) - images[row, column, ..., 0]).max() <= TOLERANCE
+        tile = sheet[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        assert np.abs(tile - images[row, column, ..., 0]).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("noise", [0, 1])
@@ -75,7 +77,7 @@ def test_the_alternative_text_says_what_is_where():
     assert "middle near row 16, column 16" in alt
     assert "far near row 31, column 31" in alt
     assert '<"&>' in html.unescape(alt)
-    assert json.loads(html.unescape(re.search('data-plane="([^"]*)"', content)[1]))["names"][-1][0] == '<"&>'
+    assert data_of(content)["names"][-1][0] == '<"&>'
 
 
 def test_where_only_text_is_shown_it_is_a_sentence():
@@ -86,9 +88,7 @@ def test_of_more_than_two_latents_those_of_the_grid_are_named():
     z = vh.latent_grid(5, latent_dim=4, dims=(1, 3), limit=2)
     content = explore_plane(pictures(z), z).html
     assert "z_2 from -2.0 to 2.0 to the right and z_4 from -2.0 to 2.0 upwards, the other latents 0" in content
-    assert [
-        axis["name"] for axis in json.loads(html.unescape(re.search('data-plane="([^"]*)"', content)[1]))["axes"]
-    ] == ["z₂", "z₄"]
+    assert [axis["name"] for axis in data_of(content)["axes"]] == ["z₂", "z₄"]
 
 
 def test_labels_stand_at_their_codes_or_at_the_edge_and_none_covers_another():
@@ -105,24 +105,17 @@ def test_labels_stand_at_their_codes_or_at_the_edge_and_none_covers_another():
 
 @pytest.mark.parametrize(
     "z",
-    [
-        PLANE[::-1],
-        PLANE[:, ::-1],
-        PLANE.swapaxes(0, 1),
-        np.zeros_like(PLANE),
-        PLANE + np.float32("inf"),
-        PLANE[:30],
-        LINE[::-1],
-    ],
-    ids=["upside down", "mirrored", "transposed", "constant", "infinite", "too few", "line backwards"],
+    [PLANE[::-1], PLANE[:, ::-1], PLANE.swapaxes(0, 1), 0 * PLANE, LINE[::-1], PLANE + np.inf, LINE + np.nan],
+    ids=["upside down", "mirrored", "transposed", "constant", "line backwards", "infinite", "no numbers"],
 )
 def test_codes_that_are_no_such_grid_are_refused(z):
-    images = pictures(LINE if z.shape[-1] == 1 else PLANE)
-    with pytest.raises(ValueError):
-        explore_plane(images, z)
+    with pytest.raises(ValueError, match="must be a grid" if np.isfinite(z).all() else "infinite codes"):
+        sheet_axes(z)
 
 
-def test_a_label_with_a_code_of_another_length_is_refused():
+def test_fewer_codes_than_images_and_a_label_with_a_code_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="but not"):
+        explore_plane(pictures(PLANE), PLANE[:30])
     with pytest.raises(ValueError, match="has 3 numbers"):
         explore_plane(pictures(PLANE), PLANE, {"middle": (0, 0, 0)})
 

@@ -18,8 +18,3 @@ def test_its_check_selects_what_there_is(bug):
     (path,) = [*planted_bugs.ROOT.glob(file), *planted_bugs.ROOT.glob(f"notebooks/{file}_*.ipynb")]
     words = set(" ".join(selected).split()) - {"-k", "or"}
     assert all(word in path.read_text(encoding="utf-8") for word in words)
-
-
-def test_no_two_mistakes_have_one_name():
-    names = [bug["name"] for bug in planted_bugs.BUGS]
-    assert len(set(names)) == len(names)

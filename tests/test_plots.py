@@ -79,9 +79,8 @@ def assert_rows(ax, images, names, titles):
 
 def points(ax):
     """Return places and colours of the scattered points in the order in which they are drawn."""
-    places = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
-    faces = [np.broadcast_to(c.get_facecolors(), (len(c.get_offsets()), 4)) for c in ax.collections]
-    return places, np.concatenate(faces)
+    (cloud,) = ax.collections
+    return np.asarray(cloud.get_offsets()), cloud.get_facecolors()
 
 
 def class_of_color(rgba):
@@ -405,9 +404,6 @@ def sheet_codes(rows, columns, d, dims):
     return z
 
 
-PLANE, LINE = sheet_codes(3, 3, 2, (0, 1)), np.linspace(-2, 2, 9).reshape(3, 3, 1)
-
-
 @pytest.mark.parametrize(("d", "dims"), [(2, (0, 1)), (2, (1, 0)), (8, (2, 5)), (8, (5, 2))])
 def test_a_cell_of_the_sheet_lies_at_the_ticks_of_its_code(d, dims):
     """Each image has its own pattern: whatever lies at a pair of ticks must be the image decoded from that pair."""
@@ -431,7 +427,7 @@ def test_a_cell_of_the_sheet_lies_at_the_ticks_of_its_code(d, dims):
 
 def test_the_sheet_of_a_single_latent_is_read_row_by_row():
     images = made_up_images(3, 3)
-    (ax,) = vp.plot_latent_grid(images, LINE).axes
+    (ax,) = vp.plot_latent_grid(images, np.linspace(-2, 2, 9).reshape(3, 3, 1)).axes
     visible = seen(ax)
     for row, column in np.ndindex(3, 3):
         cell = around(visible, 28 * column + 13.5, 28 * row + 13.5)
@@ -445,17 +441,6 @@ def test_the_sheet_of_more_than_two_latents_says_what_the_others_are():
     assert "Two of 8 latents; the others are 0" in title
     z[..., 0] = 1.5
     assert "are 0" not in vp.plot_latent_grid(made_up_images(2, 2), z).axes[0].get_title()
-
-
-@pytest.mark.parametrize(
-    "z",
-    [PLANE[::-1], PLANE[:, ::-1], PLANE.transpose(1, 0, 2), 0 * PLANE, LINE[::-1, ::-1], PLANE * np.inf, LINE + np.nan],
-    ids=["upside down", "mirrored", "transposed", "constant", "line backwards", "infinite", "no numbers"],
-)
-def test_a_sheet_refuses_codes_that_do_not_run_to_the_right_and_upwards(z):
-    words = "must be a grid" if np.isfinite(z).all() else "infinite codes"
-    with pytest.raises(ValueError, match=words):
-        vp.plot_latent_grid(made_up_images(3, 3), z)
 
 
 # ---------------------------------------------------------------------------------------------------- confusion
@@ -564,6 +549,7 @@ BAD_SHAPES = {
     "a column of labels": (lambda: vp.plot_clouds(MU, LOGVAR, Y[:, None]), "one label for each"),
     "another logvar": (lambda: vp.plot_clouds(MU, LOGVAR[:, :1], Y), "they belong together"),
     "codes in a row": (lambda: vp.plot_latent_grid(PATHS, MU[:4]), "one code for each image"),
+    "a map upside down": (lambda: vp.plot_latent_grid(PATHS, sheet_codes(2, 2, 2, (0, 1))[::-1]), "must be a grid"),
     "fewer predictions": (lambda: vp.plot_confusion(Y, Y[1:]), "one predicted class for each true one"),
     "fewer variances": (lambda: vp.plot_uncertainty_maps(IMAGES, IMAGES, IMAGES[1:]), "4 means and 3 variances"),
     "an eleventh class": (lambda: vp.plot_latent_scatter(MU, Y + 1), "from 0 to 9"),

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import vae_helpers as vh
+from plane_explorer import names_apart
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,19 +22,11 @@ from PIL import Image
 
 TARGET = ROOT / "docs" / "vae.png"
 SIDE, REACH = 15, 2.1  # garments along one side of the map; how far it goes in each direction
-# Labels that would overlap, moved.
-APART = {
-    "T-shirt/top": (0.55, -0.05),
-    "Shirt": (0.1, 0.0),
-    "Bag": (-0.5, -0.1),
-    "Pullover": (-0.35, -0.05),
-    "Coat": (0.25, -0.35),
-}
 
 
-def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
-    """Return images (N, 28, 28, 1) side by side as one (28 rows, 28 columns) array."""
-    return images[..., 0].reshape(-1, columns, 28, 28).swapaxes(1, 2).reshape(-1, 28 * columns)
+def mosaic(images: np.ndarray) -> np.ndarray:
+    """Return images (rows, columns, 28, 28, 1) side by side as one (28 rows, 28 columns) array."""
+    return images[..., 0].swapaxes(1, 2).reshape(28 * len(images), -1)
 
 
 def main() -> None:
@@ -42,25 +35,24 @@ def main() -> None:
     (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
     vae, _ = vh.train_or_load(x_train, x_test)
     mu = vh.encode(vae, x_test)[0]
-    ticks = np.linspace(-REACH, REACH, SIDE)
-    z1, z2 = np.meshgrid(ticks, ticks[::-1])
-    garments = vh.decode(vae, np.stack([z1.ravel(), z2.ravel()], axis=1))
-    examples = np.concatenate([x_test[y_test == c][:2] for c in (0, 1, 2, 3, 4, 5, 7, 8, 9)])
+    garments = vh.decode(vae, vh.latent_grid(SIDE, limit=REACH))
+    examples = np.stack([x_test[y_test == c][:2] for c in (0, 1, 2, 3, 4, 5, 7, 8, 9)])
 
     fig, (images, plane, drawn) = plt.subplots(
         1, 3, figsize=(11.2, 4.3), width_ratios=[0.42, 1, 1], layout="constrained"
     )
-    images.imshow(mosaic(examples, 2), vmin=0, vmax=1)
+    images.imshow(mosaic(examples), vmin=0, vmax=1)
     images.set_title("images")
     images.axis("off")
     order = np.random.default_rng(vh.SEED).permutation(len(mu))[:4000]
     plane.scatter(*mu[order].T, s=3, lw=0, c=[vh.CLASS_COLORS[c] for c in y_test[order]])
     outline = [patheffects.withStroke(linewidth=3, foreground="white")]
-    for c, name in enumerate(vh.CLASS_NAMES):
-        at = np.median(mu[y_test == c], axis=0) + APART.get(name, (0, 0))
+    medians = np.array([np.median(mu[y_test == c], axis=0) for c in range(10)])
+    places = names_apart(list(vh.CLASS_NAMES), medians, 0.28, np.full(2, -3.2), np.full(2, 3.2))
+    for at, name in zip(places, vh.CLASS_NAMES, strict=True):
         plane.text(*at, name, ha="center", va="center", fontsize=9.5, weight="bold", path_effects=outline)
     plane.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal", title="encoder: a place for every image")
-    drawn.imshow(mosaic(garments, SIDE), vmin=0, vmax=1, extent=(-REACH, REACH, -REACH, REACH))
+    drawn.imshow(mosaic(garments), vmin=0, vmax=1, extent=(-REACH, REACH, -REACH, REACH))
     drawn.set(title="decoder: a garment for every place", xticks=range(-2, 3), yticks=range(-2, 3))
     for ax in (plane, drawn):
         ax.set(xlabel="$z_1$")

@@ -17,19 +17,19 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 
-def train(kind: str) -> dict[str, list[float]]:
-    """Train for two epochs on 256 images under a strategy: "devices" or "workers"."""
+def train() -> dict[str, list[float]]:
+    """Train for two epochs on 256 images: on two workers where TF_CONFIG names them, else on two devices."""
     import tensorflow as tf
 
     import vae_helpers as vh
 
     vh.choose_device("cpu")  # on every machine, so that two workers do not share one GPU
-    if kind == "devices":
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    else:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     vh.Sampling.call = lambda self, inputs: 1.0 * inputs[0]
     x = vh.load_fashion_mnist()[0][0][:256]
     with strategy.scope():
@@ -46,34 +46,27 @@ def free_port() -> int:
 def main() -> int:
     """Start the three processes, print their losses, and return 1 if they differ by more than rounding explains."""
     cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
-    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in range(2)]
-    variables = [{}, *({"TF_CONFIG": task} for task in tasks)]
-    kinds = ["devices", "workers", "workers"]
-    names = ["two devices", "worker 0", "worker 1"]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, kind],
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for kind, more in zip(kinds, variables, strict=True)
-    ]
-    histories = []
+    processes = {}
+    for name, index in (("two devices", None), ("worker 0", 0), ("worker 1", 1)):
+        place = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        environment = os.environ | ({} if index is None else {"TF_CONFIG": place})
+        command, pipe = [sys.executable, __file__, "train"], subprocess.PIPE
+        processes[name] = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    losses = []
     try:
-        for name, process in zip(names, processes, strict=True):
+        for name, process in processes.items():
             output, errors = process.communicate(timeout=300)
             if process.returncode:
                 print(f"{name} failed: {errors.strip()[-500:]}")
                 return 1
-            histories.append(json.loads(output.splitlines()[-1]))
-            losses = "  ".join(f"{loss:8.3f}" for loss in histories[-1]["loss"] + histories[-1]["val_loss"])
-            print(f"{name:12} loss, then held-out loss, of two epochs: {losses}  nats per image", flush=True)
+            history = json.loads(output.splitlines()[-1])
+            losses.append(history["loss"] + history["val_loss"])
+            row = "  ".join(f"{loss:8.3f}" for loss in losses[-1])
+            print(f"{name:12} loss, then held-out loss, of two epochs: {row}  nats per image", flush=True)
     finally:
-        for process in processes:
+        for process in processes.values():
             process.kill()
-    devices, *workers = (history["loss"] + history["val_loss"] for history in histories)
+    devices, *workers = losses
     # Sums are taken in another order, and Adam's first steps are nearly the gradient's sign: so one per cent.
     agree = all(abs(a - b) <= 0.01 * b for worker in workers for a, b in zip(worker, devices, strict=True))
     print("They agree." if agree else "They do not agree.")
@@ -82,6 +75,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(json.dumps(train(sys.argv[1])))
+        print(json.dumps(train()))
     else:
         sys.exit(main())
