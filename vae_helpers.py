@@ -407,7 +407,8 @@ def _source(part: Callable | type) -> str:
     Read once, when this module is imported: an edited file counts from the next start of the kernel on, as for Python.
     """
     plain = (inspect.isfunction(part) or inspect.isclass(part)) and not hasattr(part, "__wrapped__")
-    known = plain and part.__module__.split(".")[0] in (__name__, "keras")  # others may hide a closure or a default
+    home = str(getattr(part, "__module__", "")).split(".")[0]
+    known = plain and home in (__name__, "keras")  # others may hide a closure or a default
     return inspect.getsource(part) if known else uuid.uuid4().hex
 
 
