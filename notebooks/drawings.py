@@ -695,7 +695,7 @@ def linear_curve(curve: np.ndarray, touching: dict[float, np.ndarray], betas: np
     fig.alt_text = (
         f"Left: distortion falls with rate along a convex curve, touched by lines of slope minus beta for beta = "
         f"{', '.join(f'{beta:g}' for beta in touching)}. Right: the rate of each of {rates.shape[1]} latents falls "
-        f"with beta and is zero from about beta = {silent} on for the first."
+        f"with beta and is zero from about beta = {silent} on."
     )
     return fig
 
