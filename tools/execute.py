@@ -15,6 +15,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -30,6 +31,7 @@ from machine import quiet_libraries, write_whole
 NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "build" / "notebooks"
 CELL_TIMEOUT = 600  # seconds; the slowest cell needs about a tenth of it
+TRAINING = "4.3.06"  # goes first, and later sections wait for it: they load the models that it trains
 BAR = "{desc}  |{bar:20}| cell {n_fmt} of {total_fmt}, {elapsed}"
 # How a line in a C++ library's log starts: of the machine, not of the notebook.
 LOG = re.compile(r"\d{4}-\d\d-\d\d \S+: [IWEF] |[IWEF]\d{4} |WARNING: All log messages before|To enable the following")
@@ -106,9 +108,13 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
     if unused := set(parameters).difference(*(inspect_notebook(path) for path in notebooks)):
         print(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it would change nothing.")
         return 2
-    begun, failed = time.monotonic(), []
+    begun, failed, trained = time.monotonic(), [], Event()
+    if not any(path.name.startswith(TRAINING) for path in notebooks):
+        trained.set()
 
     def run(number: int, source: Path) -> None:
+        if source.name > TRAINING and not source.name.startswith(TRAINING):
+            trained.wait()
         if failed:
             return
         started, what = time.monotonic(), f"[{number:2} of {len(notebooks)}] {source.stem}"
@@ -120,11 +126,12 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
             failed.append(source)
             lines = [f"{what:36}  failed after {time.monotonic() - started:.0f} s", reason(error)]
             lines += [f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell."]
+        if source.name.startswith(TRAINING):
+            trained.set()
         tqdm.write("\n".join(lines), file=sys.stdout)
         sys.stdout.flush()
 
-    # 4.3.06 first: it trains the models that later sections load.
-    order = sorted(enumerate(notebooks, 1), key=lambda numbered: not numbered[1].name.startswith("4.3.06"))
+    order = sorted(enumerate(notebooks, 1), key=lambda numbered: not numbered[1].name.startswith(TRAINING))
     # The kernels inherit folder and silence; with it goes the kernel's own log.
     with quiet_libraries(), chdir(NOTEBOOKS), ThreadPoolExecutor(2) as pool:
         try:
