@@ -7,12 +7,17 @@ import pytest
 os.environ["VAE_STRICT"] = "1"
 
 
-# 4.3.06 trains the model that later sections load, so these come last.
-ORDER = ("4.3.06", "4.3.05", "4.3.04", "4.3.03", "4.3.02", "4.3.01", "tests/", "solutions")
+FILES = ("4.3.06", "4.3.05", "4.3.04", "4.3.03", "4.3.02", "4.3.01", "tests/", "solutions")
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: next((i for i, name in enumerate(ORDER) if name in item.nodeid), len(ORDER)))
+    """Begin with 4.3.06, which trains the model that the sections after it load; these come last."""
+
+    def place(item):
+        file = item.nodeid.partition("::")[0]
+        return next((i for i, name in enumerate(FILES) if name in file), len(FILES))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
