@@ -79,7 +79,12 @@ end
 function Pandoc(doc)
   local blocks, parts, section = pandoc.Blocks({}), doc.meta.parts or {}, ""
   local function back()
-    blocks:insert(pandoc.Div(pandoc.Plain(pandoc.Link("Back to the contents", "#TOC")), pandoc.Attr("", { "back" })))
+    local link, last = pandoc.Link("Back to the contents", "#TOC"), blocks[#blocks]
+    if html or last.t ~= "Para" then
+      blocks:insert(pandoc.Div(pandoc.Plain(link), pandoc.Attr("", { "back" })))
+    else -- in print it takes no line, and so no page, of its own
+      blocks[#blocks] = pandoc.Para(last.content .. { pandoc.Str(" · "), link })
+    end
   end
   for _, source in ipairs(doc.blocks) do
     local file = source.identifier:match("^(.-ipynb)__") or ""
