@@ -122,11 +122,14 @@ def test_the_failing_cell_and_its_reason_are_told_in_ten_lines(write, tmp_path, 
 
 def test_the_training_goes_first_and_later_sections_wait_for_its_models(write, tmp_path, capfd):
     for name in ("4.3.01_a", "4.3.02_b", "4.3.06_training", "4.3.07_c"):
-        write(f"{name}.ipynb", f"import time\ntime.sleep({5 if '06' in name else 0})")
+        seconds = 5 if "06" in name else 2
+        write(f"{name}.ipynb", f"import time\nprint(time.time())\ntime.sleep({seconds})\nprint(time.time())")
     assert execute.execute_all(tmp_path / "out") == 0
-    *lines, last = capfd.readouterr().out.splitlines()
-    assert [line.split()[-3] for line in lines] == ["4.3.01_a", "4.3.02_b", "4.3.06_training", "4.3.07_c"]
-    assert last.startswith("4 of 4 notebooks ran without an error")
+    times = {path.name[:6]: stored(path.parent, path.name).cells[1] for path in (tmp_path / "out").iterdir()}
+    begun, ended = ({s: float(c.outputs[0].text.split()[i]) for s, c in times.items()} for i in (0, 1))
+    assert begun["4.3.06"] < begun["4.3.02"]
+    assert ended["4.3.06"] < begun["4.3.07"]
+    assert "4 of 4 notebooks ran without an error" in capfd.readouterr().out
 
 
 def test_a_syntax_error_is_told_too(write, tmp_path, capfd):
