@@ -134,7 +134,7 @@ def test_the_training_goes_first_and_later_sections_wait_for_its_models(write, t
     for name in ("4.3.01_a", "4.3.02_b", "4.3.06_training", "4.3.07_c"):
         write(f"{name}.ipynb", "1")
     assert execute.execute_all(tmp_path / "out") == 0
-    assert events[0] == "4.3.06 begins"
+    assert "4.3.06 begins" in events[:2]
     assert events.index("4.3.06 ends") < events.index("4.3.07 begins")
 
 
