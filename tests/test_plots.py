@@ -153,7 +153,6 @@ def titled(fig):
 
 def test_plot_images_fills_rows_from_the_left_each_image_under_its_title():
     images, names = made_up_images(5), [f"image {i}" for i in range(5)]
-    images[0, 0, 0], images[0, 0, 1] = 0, 1
     fig = vp.plot_images(images, names, columns=3)
     for (title, image), name, wanted in zip(titled(fig), names, images, strict=True):
         assert title == name
