@@ -109,11 +109,12 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
         print(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it would change nothing.")
         return 2
     begun, failed, trained = time.monotonic(), [], Event()
+    later = {path for path in notebooks if path.name > TRAINING and not path.name.startswith(TRAINING)}
     if not any(path.name.startswith(TRAINING) for path in notebooks):
-        trained.set()
+        later.clear()
 
     def run(number: int, source: Path) -> None:
-        if source.name > TRAINING and not source.name.startswith(TRAINING):
+        if source in later:
             trained.wait()
         if failed:
             return
@@ -126,8 +127,9 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
             failed.append(source)
             lines = [f"{what:36}  failed after {time.monotonic() - started:.0f} s", reason(error)]
             lines += [f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell."]
-        if source.name.startswith(TRAINING):
-            trained.set()
+        finally:
+            if source.name.startswith(TRAINING):
+                trained.set()
         tqdm.write("\n".join(lines), file=sys.stdout)
         sys.stdout.flush()
 
