@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import gc
 import hashlib
 import io
 import json
@@ -47,6 +48,20 @@ def quiet_libraries() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Import large libraries without their log, and without the garbage collector: it takes a third of the seconds."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with quiet_libraries():
+            yield
+    finally:
+        if collects:
+            gc.freeze()  # what is imported now is never garbage: do not look at it again
+            gc.enable()
 
 
 # --------------------------------------------------------------------------------------------------- versions

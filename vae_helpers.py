@@ -38,7 +38,7 @@ machine.check_versions()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-with machine.quiet_libraries():
+with machine.importing():
     import keras
     import tensorflow as tf
 
