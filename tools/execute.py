@@ -15,7 +15,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -31,52 +30,54 @@ from machine import quiet_libraries, write_whole
 NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "build" / "notebooks"
 CELL_TIMEOUT = 600  # seconds; the slowest cell needs about a tenth of it
-TRAINING = "4.3.06"  # goes first, and later sections wait for it: they load the models that it trains
-BAR = "{desc}  |{bar:20}| cell {n_fmt} of {total_fmt}, {elapsed}"
+TRAINED = "4.3.07"  # from here on, notebooks load the models that those before have trained
+BAR = {"bar_format": "{desc}  |{bar:20}| cell {n_fmt} of {total_fmt}, {elapsed}", "file": sys.stdout, "leave": False}
 # How a line in a C++ library's log starts: of the machine, not of the notebook.
 LOG = re.compile(r"\d{4}-\d\d-\d\d \S+: [IWEF] |[IWEF]\d{4} |WARNING: All log messages before|To enable the following")
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
-def read_parameters(given: dict[str, str]) -> dict[str, object]:
-    """Return parameters that a shell hands over as Python's values, checked by the course; a word needs no quotes."""
-    values = {}
+def settings(arguments: list[str]) -> dict[str, str]:
+    """Return those of the arguments that read NAME=value."""
+    return dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+
+
+def choose(prefixes: tuple[str, ...], given: dict[str, str]) -> tuple[list[Path], dict[str, object]]:
+    """Return the notebooks whose names start so, and the parameters as Python's values; a word needs no quotes.
+
+    Raises:
+        ValueError: there is no such notebook, or a parameter would change nothing or has a value that cannot be used.
+    """
+    notebooks = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(prefixes or ("",))]
+    if not notebooks:
+        raise ValueError(f"No notebook in {NOTEBOOKS} starts with {' or '.join(prefixes)}.")
+    parameters = {}
     for name, text in given.items():
         try:
-            values[name] = ast.literal_eval(text)
+            parameters[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            values[name] = text
-    if values:
+            parameters[name] = text
+    if parameters:
         from course import check_parameters
 
-        check_parameters(values)
-    return values
+        check_parameters(parameters)
+    if unused := set(parameters).difference(*map(inspect_notebook, notebooks)):
+        raise ValueError(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it changes nothing.")
+    return notebooks, parameters
 
 
 def clean(notebook: nbformat.NotebookNode) -> list[str]:
     """Remove what belongs to this run or machine; return what cells wrote to stderr, but for the logs of libraries."""
     lines = []
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            lines += [line for o in cell.outputs if o.get("name") == "stderr" for line in o.text.splitlines()]
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-        for name in ("papermill", *([] if cell.metadata.get("tags") else ["tags"])):
-            cell.metadata.pop(name, None)
+        for output in [output for output in cell.get("outputs", []) if output.get("name") == "stderr"]:
+            lines += output.text.splitlines()
+            cell.outputs.remove(output)
+        cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
     # The exact Python is printed by the notebook itself; here it would change the file on every machine.
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return [line for line in lines if line.strip() and not LOG.match(line)]
-
-
-def execute(source: Path, target: Path, parameters: dict[str, object], bar: dict | bool) -> list[str]:
-    """Execute the notebook `source` with those of `parameters` that its cell "parameters" holds; return its stderr."""
-    held = {name: value for name, value in parameters.items() if name in inspect_notebook(source)}
-    options = {"record_timing": False, "coalesce_streams": True, "extra_arguments": ["--log-level=40"]}
-    options |= {"kernel_name": "python3", "execution_timeout": CELL_TIMEOUT, "progress_bar": bar}
-    notebook = execute_notebook(nbformat.read(source, as_version=4), None, held, **options)
-    said = clean(notebook)
-    write_whole(target, (nbformat.writes(notebook) + "\n").encode())
-    return said
 
 
 def reason(error: Exception) -> str:
@@ -87,68 +88,60 @@ def reason(error: Exception) -> str:
         return "Its kernel died, most often for want of memory: close other programs and try again."
     if isinstance(error, OSError):
         return f"{error.strerror or error}: free some space, or mend that, and try again."
-    trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).splitlines()
-    arrow = next((i for i, line in enumerate(trace) if re.match(r"-+> \d", line)), None)
-    code = trace[max(0, arrow - 2) : arrow + 2] if arrow is not None else error.source.splitlines()[:4]
-    code = [f"  {line}" for line in code if arrow is None or re.match(r"(-+>|\s)\s*\d+ ", line)]
+    trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback))
+    around = re.search(r"(?:^ +\d+ .*\n){0,2}^-+> \d.*(?:\n +\d+ .*)?", trace, flags=re.M)
+    code = around[0].splitlines() if around else error.source.splitlines()[:4]
+    code = [f"  {line}" for line in code]
     return "\n".join([f"Cell {error.exec_count}:", *code, *f"{error.ename}: {error.evalue}".splitlines()[:5]])
 
 
 def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, str] | None = None) -> int:
     """Execute the notebooks whose names start with one of `prefixes` into `folder`; return the exit status."""
-    notebooks = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(prefixes or ("",))]
-    if not notebooks:
-        print(f"No notebook in {NOTEBOOKS} starts with {' or '.join(prefixes)}.")
-        return 1
     try:
-        parameters = read_parameters(given or {})
+        notebooks, parameters = choose(prefixes, given or {})
     except ValueError as error:
         print(error)
         return 2
-    if unused := set(parameters).difference(*(inspect_notebook(path) for path in notebooks)):
-        print(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it would change nothing.")
-        return 2
-    begun, failed, trained = time.monotonic(), [], Event()
-    later = {path for path in notebooks if path.name > TRAINING and not path.name.startswith(TRAINING)}
-    if not any(path.name.startswith(TRAINING) for path in notebooks):
-        later.clear()
+    begun, failed = time.monotonic(), []
 
-    def run(number: int, source: Path) -> None:
-        if source in later:
-            trained.wait()
+    def run(source: Path) -> None:
         if failed:
             return
-        started, what = time.monotonic(), f"[{number:2} of {len(notebooks)}] {source.stem}"
-        bar = {"desc": f"{what:36}", "bar_format": BAR, "file": sys.stdout, "leave": False}
+        started, what = time.monotonic(), f"[{notebooks.index(source) + 1:2} of {len(notebooks)}] {source.stem:26}"
         try:
-            said = execute(source, folder / source.name, parameters, bar if sys.stdout.isatty() else False)
-            lines = [f"{what:36}{time.monotonic() - started:5.0f} s", *(f"    {line}" for line in said[:5])]
+            notebook = execute_notebook(
+                nbformat.read(source, as_version=4),
+                None,
+                {name: value for name, value in parameters.items() if name in inspect_notebook(source)},
+                progress_bar=BAR | {"desc": what} if sys.stdout.isatty() else False,
+                kernel_name="python3",
+                execution_timeout=CELL_TIMEOUT,
+                record_timing=False,
+                coalesce_streams=True,
+                extra_arguments=["--log-level=40"],
+            )
+            said = clean(notebook)
+            write_whole(folder / source.name, (nbformat.writes(notebook) + "\n").encode())
+            lines = [f"{what}{time.monotonic() - started:5.0f} s", *(f"    {line}" for line in said[:5])]
         except (PapermillExecutionError, CellTimeoutError, DeadKernelError, OSError) as error:
             failed.append(source)
-            lines = [f"{what:36}  failed after {time.monotonic() - started:.0f} s", reason(error)]
+            lines = [f"{what}  failed after {time.monotonic() - started:.0f} s", reason(error)]
             lines += [f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell."]
-        finally:
-            if source.name.startswith(TRAINING):
-                trained.set()
         tqdm.write("\n".join(lines), file=sys.stdout)
         sys.stdout.flush()
 
-    order = sorted(enumerate(notebooks, 1), key=lambda numbered: not numbered[1].name.startswith(TRAINING))
+    first = [path for path in notebooks if path.name < TRAINED]
     # The kernels inherit folder and silence; with it goes the kernel's own log.
     with quiet_libraries(), chdir(NOTEBOOKS), ThreadPoolExecutor(2) as pool:
         try:
-            list(pool.map(run, *zip(*order, strict=True)))
+            list(pool.map(run, reversed(first)))  # the longest, which trains, begins
+            list(pool.map(run, notebooks[len(first) :]))
         except KeyboardInterrupt:
             os._exit(130)  # without waiting for the two that run: a kernel ends when its parent is gone
     if failed:
         return 1
     print(f"{len(notebooks)} of {len(notebooks)} notebooks ran without an error, in {time.monotonic() - begun:.0f} s.")
     return 0
-
-
-def settings(arguments: list[str]) -> dict[str, str]:
-    """Return those of the arguments that read NAME=value."""
-    return dict(argument.split("=", 1) for argument in arguments if "=" in argument)
 
 
 if __name__ == "__main__":
