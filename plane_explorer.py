@@ -1,5 +1,6 @@
 """A plane of decoded images under the pointer: one piece of HTML that needs neither a kernel nor a network.
 
+    latent_grid             codes over the plane, to be decoded
     explore_plane           arrays in, an output that a notebook displays and an exported page keeps
     sheet_axes, sheet_in_words   what such a sheet shows along its sides
     on_sheet, names_apart   where on it codes are, and where their names are written, none over another
@@ -14,6 +15,7 @@ import html
 import io
 import json
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -179,6 +181,27 @@ def names_apart(names: list[str], at: np.ndarray, height: float, low: np.ndarray
         free = (np.abs(tried[:, None] - places) >= half[i] + half[:i]).any(axis=2).all(axis=1)
         places = np.vstack([places, tried[free.argmax()]])
     return places
+
+
+def latent_grid(
+    n: int = 15, latent_dim: int = 2, dims: tuple[int, int] = (0, 1), limit: float | None = None
+) -> np.ndarray:
+    """Return codes (n, n, latent_dim) over the plane of two latents, `dims`; the other latents are 0.
+
+    Row 0 is the top: its second coordinate is the largest. Without `limit` the coordinates are the prior's quantiles
+    (i + 1/2) / n, so that each cell holds as much of the prior; with it they run linearly from -limit to limit. For
+    one latent, the n * n codes are read row by row.
+    """
+    count = n if latent_dim > 1 else n * n
+    if limit is None:
+        at = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
+    else:
+        at = np.linspace(-limit, limit, count)
+    if latent_dim == 1:
+        return at.astype("float32").reshape(n, n, 1)
+    z = np.zeros((n, n, latent_dim), "float32")
+    z[..., dims[0]], z[..., dims[1]] = at, at[::-1, None]
+    return z
 
 
 def sheet_axes(z: np.ndarray) -> dict[int, np.ndarray]:

@@ -19,16 +19,12 @@ device and files from `machine.py`. Conventions: images are float32 arrays of sh
 [0, 1]; every loss is in nats.
 """
 
-import hashlib
 import inspect
-import json
 import numbers
 import os
-import uuid
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import machine
@@ -46,11 +42,13 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 from keras import layers, ops
+from keras.optimizers.schedules import CosineDecay, LearningRateSchedule
 
+import trained_models
 from course import PARAMETERS, begin, compare
-from fashion_mnist import CLASS_NAMES, array_digest, check_images, load_fashion_mnist
+from fashion_mnist import CLASS_NAMES, check_images, load_fashion_mnist
 from machine import choose_device, describe_environment
-from plane_explorer import explore_plane
+from plane_explorer import explore_plane, latent_grid
 from vae_plots import (
     CLASS_COLORS,
     plot_class_maps,
@@ -314,10 +312,8 @@ def build_vae(
 
 # The network of the well-known tutorials, as arguments of build_vae, to compare with.
 _RELU = {"activation": "relu", "initializer": "GlorotUniform"}
-TUTORIAL: dict[str, Any] = {
-    "encoder": {"filters": (32, 64), "units": (16,)} | _RELU,
-    "decoder": {"units": (), "channels": 64, "filters": (64, 32), "kernel_size": 3} | _RELU,
-}
+_TUTORIAL_DECODER = {"units": (), "channels": 64, "filters": (64, 32), "kernel_size": 3}
+TUTORIAL = {"encoder": {"filters": (32, 64), "units": (16,)} | _RELU, "decoder": _TUTORIAL_DECODER | _RELU}
 
 # --------------------------------------------------------------------------------------------------- training
 
@@ -327,15 +323,13 @@ LEARNING_RATE = 1.2e-2  # the largest step size, at the end of the warm-up
 WARMUP = 0.15  # the share of all steps in which the step size grows
 
 History = dict[str, list[float]]
-LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
+LearningRate = float | LearningRateSchedule
 
 
-def course_schedule(
-    steps: int, peak: float = LEARNING_RATE, warmup: float = WARMUP
-) -> keras.optimizers.schedules.CosineDecay:
+def course_schedule(steps: int, peak: float = LEARNING_RATE, warmup: float = WARMUP) -> CosineDecay:
     """Return a step size that grows linearly from 0 to `peak`, then falls to 0 along a cosine, in `steps` steps."""
     first = round(warmup * steps)
-    return keras.optimizers.schedules.CosineDecay(0.0, steps - first, warmup_target=peak, warmup_steps=first)
+    return CosineDecay(0.0, steps - first, warmup_target=peak, warmup_steps=first)
 
 
 class Progress(keras.callbacks.Callback):
@@ -379,7 +373,7 @@ def fit(
     epochs, batch_size = _at_least_one("epochs", epochs), _at_least_one("batch_size", batch_size)
     if isinstance(learning_rate, numbers.Real) and 0 < learning_rate < float("inf"):
         learning_rate = float(learning_rate)
-    elif not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule | None):
+    elif not isinstance(learning_rate, LearningRateSchedule | None):
         raise ValueError(f"learning_rate must be a number above 0 or a schedule, but is {learning_rate!r}.")
     if learning_rate is None:
         learning_rate = course_schedule(epochs * -(-len(x_train) // batch_size))
@@ -400,57 +394,17 @@ def fit(
     return {name: [float(np.squeeze(value)) for value in row] for name, row in history.items()}
 
 
-@cache
-def _source(part: Callable | type) -> str:
-    """Return the text of a function or class of this module or of Keras; of any other a text that no other run has.
-
-    Read once, when this module is imported: an edited file counts from the next start of the kernel on, as for Python.
-    """
-    plain = (inspect.isfunction(part) or inspect.isclass(part)) and not hasattr(part, "__wrapped__")
-    home = str(getattr(part, "__module__", "")).split(".")[0]
-    known = plain and home in (__name__, "keras")  # others may hide a closure or a default
-    return inspect.getsource(part) if known else uuid.uuid4().hex
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting in one way of writing: 1, 1.0 and np.int64(1) alike, a schedule as its numbers."""
-    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-        return [_source(type(value)), _plain(value.get_config())]
-    if callable(value):
-        return _source(value)
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
-
-
-def _code() -> tuple[Callable | type, ...]:
-    """Return what trains, looked up anew, so that a function put in its place counts."""
+def _what_trains() -> tuple[Callable | type, ...]:
+    """Return the code behind a trained model, looked up anew, so that a function put in its place counts."""
     parts = (_integer, _rng, _guard, Sampling, build_encoder, build_decoder, reconstruction_loss, kl_divergence, VAE)
     return (*parts, build_vae, course_schedule, fit)
 
 
-for _part in _code():
-    _source(_part)
+trained_models.remember(_what_trains())
 
 
-def _with_defaults(function: Callable, given: dict[str, Any]) -> dict[str, Any]:
-    return {name: p.default for name, p in inspect.signature(function).parameters.items()} | given
-
-
-def _cache_key(settings: dict[str, Any], x_train: np.ndarray, x_val: np.ndarray | None) -> str:
-    """Digest of what changes the result: settings, data, versions, device, code of model, loss and training."""
-    for part, build in (("encoder", build_encoder), ("decoder", build_decoder)):
-        settings = settings | {part: _with_defaults(build, settings[part] or {})}
-    parts = {
-        "settings": _plain(settings),
-        "data": [None if x is None else array_digest(x) for x in (x_train, x_val)],
-        "versions": [tf.__version__, keras.__version__, np.__version__, choose_device()[:3]],
-        "constants": [_PARTS, LOGVAR_MIN, LOGVAR_MAX, CLIP, WARMUP, LEARNING_RATE],
-        "code": [_source(part) for part in _code()],
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+def _with_defaults(function: Callable, given: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: p.default for name, p in inspect.signature(function).parameters.items()} | (given or {})
 
 
 def train_or_load(
@@ -461,7 +415,6 @@ def train_or_load(
     batch_size: int = BATCH_SIZE,
     learning_rate: LearningRate | None = None,
     seed: int = SEED,
-    retrain: bool = False,
     cache_dir: Path | None = None,
     **model: Any,
 ) -> tuple[VAE, History]:
@@ -476,36 +429,31 @@ def train_or_load(
         TypeError, ValueError: bad images, or settings that `build_vae` or `fit` refuses; nothing is written then.
     """
     check_images(x_train, "x_train")
-    training = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     vae = build_vae(seed=seed, **model)
-    settings = _with_defaults(build_vae, model) | training | {"seed": seed}
-    path = Path(cache_dir or machine.cache_dir()) / f"vae-{_cache_key(settings, x_train, x_val)}.npz"
+    settings = _with_defaults(build_vae, model) | {"epochs": epochs, "batch_size": batch_size, "seed": seed}
+    settings["learning_rate"] = learning_rate
+    settings["encoder"] = _with_defaults(build_encoder, settings["encoder"])
+    settings["decoder"] = _with_defaults(build_decoder, settings["decoder"])
+    settings["constants"] = [_PARTS, LOGVAR_MIN, LOGVAR_MAX, CLIP, WARMUP, LEARNING_RATE]
+    key = trained_models.key(settings, (x_train, x_val), _what_trains())
+    path = Path(cache_dir or machine.cache_dir()) / f"vae-{key}.npz"
     in_words = f"{vae.likelihood}, {vae.encoder.output_shape[0][1]} latents, beta {vae.beta:g}, "
     in_words += f"{epochs} epochs on {len(x_train):,} images, seed {seed}"
-    if path.exists() and not retrain:
+    if path.exists():
         try:
-            arrays = machine.load_arrays(path)
-            history = json.loads(str(arrays.pop("history")))
-            vae.set_weights([arrays[name] for name in sorted(arrays)])
+            weights, history = trained_models.read(path)
+            vae.set_weights(weights)
             print(f"Loaded the model trained earlier: {in_words}.")
             return vae, history
-        except (ValueError, KeyError) as error:
-            print(f"{path.name} is damaged or holds another model ({error}).")
-            try:
-                print(f"It is kept as {machine.set_aside(path).name}. Training again.")
-            except OSError as refusal:
-                print(f"It cannot be renamed ({refusal.strerror}). Training again.")
+        except ValueError as error:
+            trained_models.set_aside(path, error)
             vae = build_vae(seed=seed, **model)  # some of its weights may be the file's
     print(f"Training: {in_words} …")
     draws = vae.encoder.get_layer("z").seed_generator.state
     next_draw = ops.convert_to_numpy(draws)
     history = fit(vae, x_train, x_val, epochs, batch_size, learning_rate, seed)
     draws.assign(next_draw)
-    arrays = {f"weight_{i:04}": w for i, w in enumerate(vae.get_weights())}
-    try:
-        machine.save_arrays(path, arrays | {"history": np.array(json.dumps(history))})
-    except OSError as error:
-        print(f"The trained model is in memory, but could not be saved in {path.parent} ({error.strerror}).")
+    trained_models.write(path, vae.get_weights(), history)
     return vae, history
 
 
@@ -552,33 +500,11 @@ def evaluate(vae: VAE, x: np.ndarray, seed: int = SEED) -> dict[str, float]:
     """Return loss, recon_loss and kl_loss, means over the images in nats per image, with one seeded z for each."""
     mu, logvar = encode(vae, x)
     z = sample(mu, logvar, seed)
-    losses = _in_batches(
-        lambda i: reconstruction_loss(x[i], vae.decoder(z[i]), vae.likelihood), np.arange(len(x)), 1000
-    )
+    at = np.arange(len(x))
+    losses = _in_batches(lambda i: reconstruction_loss(x[i], vae.decoder(z[i]), vae.likelihood), at, 1000)
     recon_loss = float(np.mean(losses))
     kl_loss = float(np.mean(kl_divergence(mu, logvar)))
     return {"loss": recon_loss + vae.beta * kl_loss, "recon_loss": recon_loss, "kl_loss": kl_loss}
-
-
-def latent_grid(
-    n: int = 15, latent_dim: int = 2, dims: tuple[int, int] = (0, 1), limit: float | None = None
-) -> np.ndarray:
-    """Return codes (n, n, latent_dim) over the plane of two latents, `dims`; the other latents are 0.
-
-    Row 0 is the top: its second coordinate is the largest. Without `limit` the coordinates are the prior's quantiles
-    (i + 1/2) / n, so that each cell holds as much of the prior; with it they run linearly from -limit to limit. For
-    one latent, the n * n codes are read row by row.
-    """
-    count = _at_least_one("n", n) if latent_dim > 1 else n * n
-    if limit is None:
-        at = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
-    else:
-        at = np.linspace(-limit, limit, count)
-    if latent_dim == 1:
-        return at.astype("float32").reshape(n, n, 1)
-    z = np.zeros((n, n, latent_dim), "float32")
-    z[..., dims[0]], z[..., dims[1]] = at, at[::-1, None]
-    return z
 
 
 def uncertainty_maps(model: Any, x: np.ndarray, draws: int = 64, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:

@@ -73,12 +73,8 @@ def _codes(codes: Any, name: str) -> np.ndarray:
 
 def _labels(y: Any, n: int) -> np.ndarray:
     y = np.asarray(y)
-    if y.shape != (n,):
+    if y.shape != (n,) or not n:
         raise ValueError(f"There are {n} images, but labels of shape {y.shape}: give one label for each image.")
-    return _classes(y)
-
-
-def _classes(y: np.ndarray) -> np.ndarray:
     if not np.isin(y, range(len(CLASS_NAMES))).all():
         raise ValueError("A label is a whole number from 0 to 9, the place of its class in CLASS_NAMES.")
     return y.astype(int)
@@ -243,8 +239,8 @@ def plot_history(history: Mapping[str, Sequence[float]], title: str = "") -> Fig
     axes[0].set_ylabel("nats per image")
     fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     fig.suptitle(title or None)
-    what = f"{title}: t" if title else "T"
-    fig.alt_text = f"{what}hree panels over {_many(len(history['loss']), 'epoch')}, nats per image: {'; '.join(words)}."
+    epochs = _many(len(history["loss"]), "epoch")
+    fig.alt_text = f"{title or 'Training'}: three panels over {epochs}, nats per image: {'; '.join(words)}."
     return fig
 
 
@@ -256,8 +252,7 @@ def two_latents(mu: Any) -> tuple[int, int]:
     mu = _codes(mu, "mu")
     if mu.shape[1] == 1:
         return 0, 0
-    i, j = sorted(np.argsort(mu.var(axis=0), kind="stable")[-2:])
-    return int(i), int(j)
+    return tuple(sorted(np.argsort(mu.var(axis=0), kind="stable")[-2:].tolist()))
 
 
 def _shown(mu: np.ndarray) -> str:
@@ -296,12 +291,11 @@ def _prepare(ax: Axes, mu: np.ndarray, places: np.ndarray, **circle: Any) -> Non
 
 def _name_classes(ax: Axes, places: np.ndarray, y: np.ndarray) -> None:
     """Write the class names left and right of the plane, each with a line to its class's median."""
-    classes = np.unique(y)
-    medians = {c: np.median(places[y == c], axis=0) for c in classes}
+    medians = {c: np.median(places[y == c], axis=0) for c in np.unique(y)}
     limit = ax.get_ylim()[1]
     size = np.clip(1.6 * ax.get_window_extent().width / ax.figure.dpi, 7, 11)  # small in a narrow panel
     ax.set_xlim(-1.5 * limit, 1.5 * limit)
-    by_x = sorted(classes, key=lambda c: medians[c][0])
+    by_x = sorted(medians, key=lambda c: medians[c][0])
     half = (len(by_x) + 1) // 2
     for side, aligned, group in ((-1.02 * limit, "right", by_x[:half]), (1.02 * limit, "left", by_x[half:])):
         heights = np.linspace(-0.8, 0.8, max(2, len(group))) * limit
@@ -333,8 +327,7 @@ def plot_latent_scatter(mu: Any, y: Any, ax: Axes | None = None, seed: int = 42)
     if ax is None:
         _, ax = plt.subplots(figsize=(8.4, 6.0), layout="constrained")
     order = np.random.default_rng(seed).permutation(len(mu))
-    point_colors = [CLASS_COLORS[c] for c in y[order]]
-    ax.scatter(*places[order].T, c=point_colors, s=8, linewidths=0, antialiased=False)
+    ax.scatter(*places[order].T, c=[CLASS_COLORS[c] for c in y[order]], s=8, linewidths=0, antialiased=False)
     _prepare(ax, mu, places)
     if mu.shape[1] > 1:
         _name_classes(ax, places, y)
@@ -432,9 +425,8 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
     ax.imshow(_sheet(images, 0, 0), cmap="gray", vmin=0, vmax=1)
     ax.grid(False)
     if len(axes) == 1:
-        ax.set(xticks=[], yticks=(np.arange(rows) + 0.5) * height - 0.5)
-        ax.set_yticklabels([f"{v:.1f}" for v in z[:, 0, 0]])
-        ax.set(ylabel="$z_1$ at the start of each row; it grows to the right", title="One latent, read row by row")
+        ax.set_yticks((np.arange(rows) + 0.5) * height - 0.5, [f"{v:.1f}" for v in z[:, 0, 0]])
+        ax.set(xticks=[], ylabel="$z_1$ where each row starts; it grows to the right", title="One latent, row by row")
     else:
         (i, right), (j, up) = axes.items()
         # Six of an even number of places, seven of an odd one: so they lie evenly about the middle.
@@ -452,12 +444,8 @@ def plot_latent_grid(images: Any, z: Any, size: float = 7.5) -> Figure:
 
 def plot_confusion(y_true: Any, y_pred: Any) -> Figure:
     """Plot which class is taken for which: rows are true classes and add up to 100 %, similar clothes side by side."""
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
-    if y_true.shape != y_pred.shape or y_true.ndim != 1 or not len(y_true):
-        raise ValueError(f"Give one predicted class for each true one: shapes {y_true.shape} and {y_pred.shape}.")
-    y_true, y_pred = _classes(y_true), _classes(y_pred)
-    present = set(y_true) | set(y_pred)
-    kinds = [c for c in BY_KIND if c in present]
+    y_true, y_pred = _labels(y_true, len(y_pred)), _labels(y_pred, len(y_true))
+    kinds = [c for c in BY_KIND if c in np.union1d(y_true, y_pred)]
     share = np.array([[np.sum((y_true == a) & (y_pred == b)) for b in kinds] for a in kinds], float)
     share *= 100 / np.maximum(share.sum(axis=1, keepdims=True), 1)
     names, at = [CLASS_NAMES[c] for c in kinds], np.arange(len(kinds)) + 0.5

@@ -1,6 +1,5 @@
 """What the model, its loss and its training promise, against NumPy and against their own contract."""
 
-import inspect
 import itertools
 import json
 import math
@@ -13,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import machine
+import trained_models
 import vae_helpers as vh
 
 RNG = np.random.default_rng(0)
@@ -408,11 +408,13 @@ def test_an_edited_loss_or_constant_is_not_answered_with_old_weights(
 
 
 def test_every_part_that_trains_is_in_the_key(x, tmp_path, monkeypatch, no_training, train):
-    parts, code = vh._code(), vh._source
+    parts, code = vh._what_trains(), trained_models._source
     trains = {"VAE", "Sampling", "kl_divergence", "reconstruction_loss", "build_encoder", "build_decoder", "build_vae"}
     assert {part.__name__ for part in parts} >= trains | {"course_schedule"}
     for edited in parts:
-        monkeypatch.setattr(vh, "_source", lambda p, edited=edited: code(p) + (" edited" if p is edited else ""))
+        monkeypatch.setattr(
+            trained_models, "_source", lambda p, edited=edited: code(p) + (" edited" if p is edited else "")
+        )
         train(x, tmp_path)
     assert len(list(tmp_path.iterdir())) == len(parts)
 
@@ -450,14 +452,9 @@ def test_code_that_its_text_does_not_tell_apart_is_trained_anew(pair, x, tmp_pat
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_code_of_keras_counts_by_its_text_and_a_callable_object_by_itself():
-    assert vh._source(keras.activations.elu) == inspect.getsource(keras.activations.elu)
-    assert vh._source(keras.layers.LeakyReLU()) != vh._source(keras.layers.LeakyReLU())
-
-
 def test_the_device_counts_as_cpu_or_gpu_and_not_as_a_sentence(x, tmp_path, monkeypatch, no_training, train):
     for sentence in ("CPU", "CPU, as asked for", "GPU: largest difference 1e-7", "GPU: largest difference 2e-7"):
-        monkeypatch.setattr(vh, "choose_device", lambda device=None, words=sentence: words)
+        monkeypatch.setattr(trained_models.machine, "choose_device", lambda device=None, words=sentence: words)
         monkeypatch.setenv("VAE_TRAINED", str(tmp_path))
         train(x, None)
     assert len(list(tmp_path.iterdir())) == 2
@@ -484,26 +481,6 @@ def test_a_damaged_cache_is_set_aside_and_trained_again(damage, x, tmp_path, cap
     assert "damaged or holds another model" in said
     assert "Training again" in said
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".damaged", ".npz"]
-
-
-def test_retrain_trains_although_there_is_a_file_and_an_interrupted_one_loses_nothing(
-    x, tmp_path, capsys, monkeypatch, train
-):
-    losses = [[300.0], [299.0]]
-
-    def fit(vae, *_):
-        if not losses:
-            raise KeyboardInterrupt
-        return {"loss": losses.pop(0)}
-
-    monkeypatch.setattr(vh, "fit", fit)
-    train(x, tmp_path)
-    assert train(x, tmp_path, retrain=True)[1] == {"loss": [299.0]}
-    with pytest.raises(KeyboardInterrupt):
-        train(x, tmp_path, retrain=True)
-    assert "Loaded" not in capsys.readouterr().out
-    assert len(list(tmp_path.iterdir())) == 1
-    assert train(x, tmp_path)[1] == {"loss": [299.0]}
 
 
 def test_a_folder_that_cannot_be_written_costs_the_saving_and_not_the_model(x, tmp_path, capsys, train):

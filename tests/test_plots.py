@@ -549,7 +549,7 @@ BAD_SHAPES = {
     "another logvar": (lambda: vp.plot_clouds(MU, LOGVAR[:, :1], Y), "they belong together"),
     "codes in a row": (lambda: vp.plot_latent_grid(PATHS, MU[:4]), "one code for each image"),
     "a map upside down": (lambda: vp.plot_latent_grid(PATHS, sheet_codes(2, 2, 2, (0, 1))[::-1]), "must be a grid"),
-    "fewer predictions": (lambda: vp.plot_confusion(Y, Y[1:]), "one predicted class for each true one"),
+    "fewer predictions": (lambda: vp.plot_confusion(Y, Y[1:]), "one label for each image"),
     "fewer variances": (lambda: vp.plot_uncertainty_maps(IMAGES, IMAGES, IMAGES[1:]), "4 means and 3 variances"),
     "an eleventh class": (lambda: vp.plot_latent_scatter(MU, Y + 1), "from 0 to 9"),
     "no clouds": (lambda: vp.plot_clouds(MU, LOGVAR, Y, 0), "at least 1"),
