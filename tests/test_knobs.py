@@ -11,7 +11,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 import tensorflow as tf
-from count_code import cells
 
 import course
 import vae_helpers as vh
