@@ -5,19 +5,13 @@ import os
 import pytest
 
 os.environ["VAE_STRICT"] = "1"
-
-
 FILES = ("4.3.06", "4.3.05", "4.3.04", "4.3.03", "4.3.02", "4.3.01", "tests/", "solutions")
 
 
 def pytest_collection_modifyitems(items):
     """Begin with 4.3.06, which trains the model that the sections after it load; these come last."""
-
-    def place(item):
-        file = item.nodeid.partition("::")[0]
-        return next((i for i, name in enumerate(FILES) if name in file), len(FILES))
-
-    items.sort(key=place)
+    place = {name: i for i, name in enumerate(FILES)}
+    items.sort(key=lambda item: next((place[name] for name in FILES if name in item.nodeid.split("::")[0]), len(FILES)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
@@ -39,22 +40,17 @@ def no_training(monkeypatch):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium, which only `make test-browser` requires."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    try:
-        from selenium import webdriver
-    except ImportError:  # it is no part of the Mac's set
-        driver = None
-    if not chromium or not driver:
+    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not chromium or not driver or not find_spec("selenium"):  # it is no part of the Mac's set
         refuse = pytest.fail if os.environ.get("VAE_BROWSER") == "required" else pytest.skip
         refuse("needs requirements-dev.txt, Chromium and its driver. On Debian: apt install chromium chromium-driver")
+
+    from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     # Only our own pages are opened: no sandbox, which root and many containers lack, and no calls home.
-    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "no-first-run"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "disable-sync"):
+    for flag in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "disable-background-networking"):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))

@@ -10,6 +10,8 @@ import course
 import vae_helpers as vh
 
 ROOT = Path(__file__).parents[1]
+EXPECTED = json.loads((ROOT / "notebooks" / "expected.json").read_text(encoding="utf-8"))["sections"]
+NUMBERS = [(section, name, known) for section, names in EXPECTED.items() for name, known in names.items()]
 # Seven other seeds from 263 to 266; the course's own seed ends within 0.3 nats of 264.5.
 KNOWN = {
     "unit": "nats per image",
@@ -20,92 +22,78 @@ KNOWN = {
 
 
 @pytest.fixture(autouse=True)
-def section(tmp_path, monkeypatch):
-    """A section with one known number, at the course's settings, in a student's session, on a measured machine."""
+def expected(tmp_path, monkeypatch):
+    """One known number of one section, on a machine like those measured; returns the file that knows it."""
     path = tmp_path / "expected.json"
     path.write_text(json.dumps({"format": course.FORMAT, "sections": {"4.3.99": {"test loss": KNOWN}}}))
     monkeypatch.setattr(course, "EXPECTED", path)
     monkeypatch.setattr(course.platform, "system", lambda: "Linux")
     monkeypatch.setattr(course.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(course, "choose_device", lambda: "CPU")
-    monkeypatch.setattr(course, "_section", {"name": "4.3.99", "namespace": dict(course.PARAMETERS)})
-    monkeypatch.delenv("VAE_STRICT")  # which conftest.py has set, for every test
+    monkeypatch.setattr(course, "_section", {"name": "4.3.99", "namespace": {}})
     monkeypatch.delenv("VAE_COLLECT", raising=False)
     return path
 
 
 @pytest.fixture
-def strict(monkeypatch):
-    monkeypatch.setenv("VAE_STRICT", "1")
+def compare(monkeypatch, capsys):
+    """Compare a number, with knobs turned; returns what a student reads, and the error that the tests get."""
+
+    def compare(value, name="test loss", **turned):
+        course._section["namespace"] = course.PARAMETERS | turned
+        monkeypatch.delenv("VAE_STRICT", raising=False)
+        vh.compare(name, value, "nats per image")
+        printed = capsys.readouterr().out
+        monkeypatch.setenv("VAE_STRICT", "1")
+        try:
+            vh.compare(name, value, "nats per image")
+        except AssertionError as error:
+            return printed, str(error)
+        return printed, ""
+
+    return compare
 
 
-def turn(**parameters):
-    course._section["namespace"].update(parameters)
+OUTSIDE, ERROR = "outside what we expect, 264.2 to 264.8", "Section 4.3.99, test loss: "
 
 
-def test_a_value_is_printed_beside_least_and_greatest_of_the_other_seeds(capsys):
-    vh.compare("test loss", 264.5, "nats per image")
-    assert capsys.readouterr().out == "test loss: 264.5 nats per image   (7 other seeds: 263 to 266)\n"
-
-
-@pytest.mark.parametrize("value", [264.9, float("nan"), None])
-def test_an_unusual_value_is_words_for_a_student(value, capsys):
-    vh.compare("test loss", value, "nats per image")
-    said = "not one number" if value is None else "outside what we expect, 264.2 to 264.8"
-    assert said in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("value", [263.5, 265.5, float("nan")])
-def test_one_nat_at_the_courses_own_seed_is_an_error_for_the_tests(value, strict):
-    with pytest.raises(AssertionError, match=r"4\.3\.99, test loss.*264\.2 to 264\.8"):
-        vh.compare("test loss", value, "nats per image")
-
-
-def test_a_usual_value_passes_the_tests_and_what_is_no_number_does_not(strict):
-    vh.compare("test loss", 264.6, "nats per image")
-    with pytest.raises(AssertionError, match="not one number"):
-        vh.compare("test loss", [1.0, 2.0])
-
-
-@pytest.mark.parametrize("turned", [{"EPOCHS": 3}, {"SEED": 7}, {"BETA": 4}, {"USE_FIRST_10K": False}], ids=str)
-def test_a_turned_knob_raises_nothing_even_under_the_tests(turned, strict, capsys):
-    turn(**turned)
-    vh.compare("test loss", 290.0, "nats per image")
-    assert "290 nats" in capsys.readouterr().out
-
-
-def test_a_knob_turned_and_turned_back_in_mid_session_is_seen_by_the_next_comparison(strict):
-    turn(EPOCHS=3)
-    vh.compare("test loss", 290.0)
-    turn(EPOCHS=course.PARAMETERS["EPOCHS"], BETA=1)  # the course's 1.0 in other words
-    with pytest.raises(AssertionError):
-        vh.compare("test loss", 290.0)
-
-
-def test_another_seed_of_a_student_is_held_against_the_other_seeds(capsys):
-    turn(SEED=7)
-    vh.compare("test loss", 268.0)
-    assert "outside" not in capsys.readouterr().out
-    vh.compare("test loss", 270.0)
-    assert "outside what we expect, 260 to 269" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("value", "turned", "printed", "raised"),
+    [
+        (264.5, {}, "test loss: 264.5 nats per image   (7 other seeds: 263 to 266)\n", ""),
+        (263.5, {}, OUTSIDE, ERROR),
+        (265.5, {"BETA": 1}, OUTSIDE, ERROR),  # the course's 1.0 in other words
+        (float("nan"), {}, OUTSIDE, ERROR),
+        (None, {}, "not one number", "not one number"),
+        ([1.0, 2.0], {}, "not one number", "not one number"),
+        (290.0, {"EPOCHS": 3}, "290 nats per image   (the course's settings, 7 other seeds: ", ""),
+        (290.0, {"BETA": 4, "SEED": 7}, "290 nats per image   (the course's settings, 7 other seeds: ", ""),
+        (290.0, {"USE_FIRST_10K": False}, "290 nats per image   (the course's settings, 7 other seeds: ", ""),
+        (268.0, {"SEED": 7}, "(7 other seeds: 263 to 266)\n", ""),
+        (270.0, {"SEED": 7}, "outside what we expect, 260 to 269", ""),
+    ],
+)
+def test_a_surprise_is_words_for_a_student_and_an_error_for_the_tests_but_for_a_turned_knob(
+    value, turned, printed, raised, compare
+):
+    said, error = compare(value, **turned)
+    assert printed in said
+    assert raised in error
+    assert bool(raised) == bool(error)
 
 
 @pytest.mark.parametrize(("chip", "device"), [("arm64", "CPU"), ("x86_64", "GPU: largest difference 1e-7")])
-def test_a_machine_that_was_not_measured_gets_the_range_of_the_seeds(chip, device, strict, monkeypatch):
+def test_a_machine_that_was_not_measured_gets_the_range_of_the_seeds(chip, device, compare, monkeypatch):
     monkeypatch.setattr(course.platform, "machine", lambda: chip)
     monkeypatch.setattr(course, "choose_device", lambda: device)
-    vh.compare("test loss", 268.0)
-    with pytest.raises(AssertionError):
-        vh.compare("test loss", 270.0)
+    assert not compare(268.0)[1]
+    assert compare(270.0)[1]
 
 
-def test_an_unknown_name_is_printed_for_a_student_and_an_error_for_the_tests(capsys, monkeypatch):
-    vh.compare("new number", 3.0, "nats")
-    assert capsys.readouterr().out == "new number: 3 nats\n"
-    monkeypatch.setenv("VAE_STRICT", "1")
-    turn(EPOCHS=3)
-    with pytest.raises(AssertionError, match=r"no number 'new number'.*benchmarks/seeds\.py 4\.3\.99"):
-        vh.compare("new number", 3.0)
+def test_an_unknown_name_is_printed_for_a_student_and_an_error_for_the_tests(compare):
+    printed, error = compare(3.0, "new number", EPOCHS=3)
+    assert printed == "new number: 3 nats per image\n"
+    assert re.search(r"no number 'new number'.*benchmarks/seeds\.py 4\.3\.99", error)
 
 
 @pytest.mark.parametrize(
@@ -117,100 +105,83 @@ def test_an_unknown_name_is_printed_for_a_student_and_an_error_for_the_tests(cap
         ('{"format": 99, "sections": {}}', "format 99"),
     ],
 )
-def test_a_bad_file_of_expected_values_stops_no_student_and_tells_the_tests_the_remedy(
-    content, words, section, capsys, monkeypatch
+def test_a_bad_file_of_expected_values_stops_no_student_and_everybody_is_told_the_remedy(
+    content, words, expected, compare
 ):
-    section.unlink() if content is None else section.write_text(content)
-    vh.compare("test loss", 264.5)
-    said = capsys.readouterr().out
-    assert said.startswith("test loss: 264.5")
-    assert "git checkout -- notebooks/expected.json" in said
-    monkeypatch.setenv("VAE_STRICT", "1")
-    with pytest.raises(AssertionError, match=f"{words}.*git checkout"):
-        vh.compare("test loss", 264.5)
+    expected.unlink() if content is None else expected.write_text(content)
+    printed, error = compare(264.5)
+    assert printed.startswith("test loss: 264.5")
+    assert all(re.search(f"{words}.*git checkout -- notebooks/expected.json", said) for said in (printed, error))
 
 
-def test_collecting_writes_each_value_with_its_section_and_raises_nothing(tmp_path, strict, monkeypatch):
+def test_collecting_writes_each_value_with_its_section_and_raises_nothing(tmp_path, compare, monkeypatch):
     monkeypatch.setenv("VAE_COLLECT", str(tmp_path / "values"))
-    vh.compare("test loss", 290.0, "nats per image")
-    vh.compare("new number", 3.0)
+    assert not compare(290.0)[1] + compare(3.0, "new number")[1]
     rows = [json.loads(line) for line in (tmp_path / "values").read_text().splitlines()]
     assert rows[0] == {"section": "4.3.99", "name": "test loss", "value": 290.0, "unit": "nats per image"}
-    assert len(rows) == 2
+    assert [row["name"] for row in rows] == 2 * ["test loss"] + 2 * ["new number"]
 
 
-# ------------------------------------------------------------------------------------------------ parameters
-
-
-def test_a_section_opens_with_versions_device_and_what_was_changed(capsys):
-    vh.begin("4.3.06", {"EPOCHS": 3, "SEED": 42, "other": 1})
-    said = capsys.readouterr().out
-    assert "Keras" in said
-    assert "device: " in said
-    assert "You changed EPOCHS = 3 (the course: 8). Numbers in the text are those of the course's settings." in said
-    vh.begin("4.3.06", dict(course.PARAMETERS))
+def test_a_section_opens_with_versions_and_device_and_says_at_any_time_what_is_changed(capsys):
+    notebook = course.PARAMETERS | {"EPOCHS": 3, "other": 1}
+    vh.begin("4.3.99", notebook)
+    printed = capsys.readouterr().out
+    assert "Keras" in printed
+    assert "device: " in printed
+    assert "You changed EPOCHS = 3 (the course: 8). Numbers in the text are those of the course's settings." in printed
+    vh.compare("test loss", 290.0)
+    notebook.update(course.PARAMETERS)  # turned back in mid-session
+    with pytest.raises(AssertionError):
+        vh.compare("test loss", 290.0)
+    vh.begin("4.3.99", notebook)
     assert "changed" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("name", "values"),
-    [
-        ("EPOCH", [3]),
-        ("EPOCHS", [0, 2.5]),
-        ("LATENT_DIM", [True]),
-        ("LIKELIHOOD", ["poisson"]),
-        ("BETA", [-1, "1"]),
-        ("SEED", [-1, 2**32]),
-        ("USE_FIRST_10K", [1]),
-    ],
-)
-def test_an_unknown_parameter_or_value_is_refused_with_the_list_of_those_that_exist(name, values):
-    for value in values:
-        with pytest.raises(ValueError, match=name) as refusal:
-            course.check_parameters({name: value})
-        assert all(known in str(refusal.value) for known in course.PARAMETERS)
+NO_INTEGERS = ["EPOCHS=0", "EPOCHS=2.5", "LATENT_DIM=True", "SEED=-1", "SEED=2**32"]
+NOT_OFFERED = ["EPOCH=3", "LIKELIHOOD='poisson'", "BETA=-1", "BETA='1'", "USE_FIRST_10K=1"]
+
+
+@pytest.mark.parametrize("given", NO_INTEGERS + NOT_OFFERED)
+def test_an_unknown_parameter_or_value_is_refused_with_the_list_of_those_that_exist(given):
+    with pytest.raises(ValueError, match=given.partition("=")[0]) as refusal:
+        course.check_parameters(eval(f"dict({given})"))
+    assert all(known in str(refusal.value) for known in course.PARAMETERS)
 
 
 # ------------------------------------------------------------------------------------------- the file itself
-
-EXPECTED = json.loads((ROOT / "notebooks" / "expected.json").read_text())
-NUMBERS = [(section, name) for section, known in EXPECTED["sections"].items() for name in known]
 
 
 def test_every_range_follows_from_eight_seeds_by_the_one_rule(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from seeds import bounds
 
-    for section, name in NUMBERS:
-        known = EXPECTED["sections"][section][name]
-        assert len(known["values"]) == 8, name
-        assert (known["course"], known["seeds"]) == bounds(known["values"], known["variants"], known["unit"]), name
+    for section, name, known in NUMBERS:
+        assert len(known["values"]) == 8, (section, name)
+        ranges = bounds(known["values"], known["variants"], known["unit"])
+        assert (known["course"], known["seeds"]) == ranges, (section, name)
 
 
 def test_a_claimed_order_holds_for_the_median_over_seeds_with_99_per_cent_confidence():
     """From the least to the greatest of eight values is a 99.2 % interval for their median, however they scatter."""
-    for section, name in NUMBERS:
-        values = EXPECTED["sections"][section][name]["values"].values()
-        is_difference = " minus " in name
-        holds = not is_difference or min(values) > 0 or max(values) < 0
-        assert holds, f"{section}, {name}: {min(values):.3g} to {max(values):.3g}: the sentence goes"
+    for section, name, known in NUMBERS:
+        low, high = min(known["values"].values()), max(known["values"].values())
+        claimed = " minus " in name
+        assert not claimed or low > 0 or high < 0, f"{section}, {name}: {low:.3g} to {high:.3g}: the sentence goes"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("4.3.*.ipynb")), ids=lambda p: p.stem)
-def test_the_numbers_that_a_notebook_compares_are_those_of_the_file(path):
-    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
-    compared = re.findall(r'vh\.compare\(\s*f?"([^"]+)"', "\n".join("".join(c["source"]) for c in cells))
-    # A name made in a loop, f"beta = {beta}", stands for all that fit it.
-    patterns = [re.sub(r"\\{.*?\\}", ".+", re.escape(name)) for name in compared]
-    known = [name for section, name in NUMBERS if section == path.name[:6]]
-    for pattern in patterns:
-        assert [name for name in known if re.fullmatch(pattern, name)], f"expected.json lacks {pattern}"
-    for name in known:
-        assert [p for p in patterns if re.fullmatch(p, name)], f"{name!r} is compared no more"
+def test_every_number_of_the_file_is_still_compared():
+    """That every number which is compared is in the file, executing the notebooks says."""
+    for section, name, _ in NUMBERS:
+        (path,) = (ROOT / "notebooks").glob(f"{section}_*.ipynb")
+        source = json.dumps([cell["source"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]])
+        compared = re.findall(r'vh\.compare\((?:\\n", "\s*)?f?\\"(.+?)\\"', source)
+        # A name made in a loop, f"beta = {beta}", stands for all that fit it.
+        patterns = [re.sub(r"\\{.*?\\}", ".+", re.escape(name)) for name in compared]
+        assert re.fullmatch("|".join(patterns), name), f"{section} compares {name!r} no more"
 
 
 @pytest.mark.parametrize("name", ["test loss", "test loss, squared error"])
 def test_a_final_loss_that_is_one_nat_worse_is_noticed_at_the_courses_seed(name):
-    known = EXPECTED["sections"]["4.3.06"][name]
+    known = EXPECTED["4.3.06"][name]
     own, (low, high) = known["values"]["42"], known["course"]
     assert own - 1 < low < own < high < own + 1

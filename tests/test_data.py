@@ -9,7 +9,6 @@ from urllib.error import URLError
 import keras
 import numpy as np
 import pytest
-from make_data_bundle import write_bundle
 
 import fashion_mnist
 
@@ -99,14 +98,6 @@ def test_all_images_are_the_originals_each_at_its_place(originals, made_up):
         np.testing.assert_allclose(images[..., 0], made_up[f"x_{split}"] / 255, rtol=1e-6)
     np.testing.assert_array_equal(y, made_up["y_train"])
     np.testing.assert_array_equal(y_test, made_up["y_test"])
-
-
-def test_a_bundle_holds_the_first_10000_training_images_and_all_test_images(originals, made_up, bundle):
-    write_bundle(originals, bundle)
-    (x, y), (x_test, y_test) = fashion_mnist.load_fashion_mnist()
-    np.testing.assert_allclose(x[..., 0], made_up["x_train"][:10_000] / 255, rtol=1e-6)
-    np.testing.assert_array_equal(y, made_up["y_train"][:10_000])
-    assert (len(x_test), len(y_test)) == (20, 20)
 
 
 def test_without_a_download_the_raw_bytes_are_the_bundles(elsewhere, monkeypatch):

@@ -28,89 +28,65 @@ BUGS = json.loads((ROOT / "tools" / "planted_bugs.json").read_text(encoding="utf
 BROKEN = r"(?:Syntax|Indentation|Name|Import|ModuleNotFound)Error\b"
 
 
-def occurrences(bug: dict[str, str], folder: Path = ROOT) -> int:
-    """Return how often the text that the mistake replaces stands in its file, in code cells for a notebook."""
-    text = (folder / bug["file"]).read_text(encoding="utf-8")
-    if bug["file"].endswith(".ipynb"):
-        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-        return sum("".join(cell["source"]).count(bug["old"]) for cell in cells)
-    return text.count(bug["old"])
+def planted(bug: dict[str, str]) -> tuple[int, str]:
+    """Return how often the file, or the code of the notebook, holds what is replaced, and its text with the mistake."""
+    text = (ROOT / bug["file"]).read_text(encoding="utf-8")
+    if not bug["file"].endswith(".ipynb"):
+        return text.count(bug["old"]), text.replace(bug["old"], bug["new"])
+    notebook, count = json.loads(text), 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            count += source.count(bug["old"])
+            cell["source"] = source.replace(bug["old"], bug["new"])
+    return count, json.dumps(notebook)
 
 
-def plant(bug: dict[str, str], folder: Path) -> None:
-    """Change the file; for a notebook, the code cell that holds the text."""
-    path = folder / bug["file"]
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        notebook = json.loads(text)
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                source = "".join(cell["source"]).replace(bug["old"], bug["new"])
-                cell["source"] = source.splitlines(keepends=True)
-        path.write_text(json.dumps(notebook), encoding="utf-8")
-    else:
-        path.write_text(text.replace(bug["old"], bug["new"]), encoding="utf-8")
+def run(check: str, bug: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run a check in a copy of the repository, made without environments and what was built, with a mistake or none."""
+    with tempfile.TemporaryDirectory() as folder:
+        ignore = shutil.ignore_patterns(".*", "build", "__pycache__")
+        shutil.copytree(ROOT, folder, dirs_exist_ok=True, ignore=ignore)
+        if bug:
+            Path(folder, bug["file"]).write_text(planted(bug)[1], encoding="utf-8")
+        file, *options = shlex.split(check)
+        if file.startswith("4.3."):
+            (file,) = Path(folder, "notebooks").glob(f"{file}_*.ipynb")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", file, *options]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-def copy_repository(folder: Path) -> None:
-    """Copy the files and the trained models, without environments and what was built."""
-    shutil.copytree(ROOT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", "build", "__pycache__"))
-
-
-def run_check(check: str, folder: Path) -> subprocess.CompletedProcess:
-    """Run a check in a copy of the repository."""
-    arguments = shlex.split(check)
-    if arguments[0].startswith("4.3."):
-        arguments = [str(path) for path in (folder / "notebooks").glob(f"{arguments[0]}_*.ipynb")]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
-
-
-def notice(bug: dict[str, str], folder: Path) -> tuple[bool, str]:
-    """Run the check in the copy; return whether it failed for a reason of its own, and its words."""
-    run = run_check(bug["check"], folder)
-    said = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
+def notices(bug: dict[str, str]) -> bool:
+    """Plant a mistake, run its check, say how that ended, and return whether it failed for a reason of its own."""
+    clock = time.monotonic()
+    result = run(bug["check"], bug)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
     tests = re.findall(r"^FAILED \S+::(\S+)", said, flags=re.M)
     errors = re.findall(r"^(?:E +)?((?:AssertionError|Failed|\w*Error)\b.*)$", said, flags=re.M)
+    noticed = result.returncode == 1 and bool(tests) and not (errors and re.match(BROKEN, errors[0]))
     words = " | ".join(dict.fromkeys(tests[:1] + errors[:1])) or said[-240:]
-    return run.returncode == 1 and bool(tests) and not (errors and re.match(BROKEN, errors[0])), words[:240]
+    how = f"{'noticed' if noticed else 'MISSED'} by {bug['check']} in {time.monotonic() - clock:.0f} s"
+    print(f"{bug['name']}: {how}: {words[:240]}", flush=True)
+    return noticed
 
 
 def main(words: list[str]) -> int:
-    """Plant every mistake whose name contains one of `words`, print a line for each, and return the exit status."""
+    """Plant every mistake whose name contains one of `words`, and return the exit status."""
     bugs = [bug for bug in BUGS if not words or any(word.lower() in bug["name"].lower() for word in words)]
     if not bugs:
         sys.exit(f"No mistake has {' or '.join(words)} in its name: see --list.")
-    missed, started = [], time.monotonic()
-
-    def passes(check: str) -> bool:
-        with tempfile.TemporaryDirectory() as folder:
-            copy_repository(Path(folder))
-            return run_check(check, Path(folder)).returncode == 0
-
-    def plant_one(bug: dict[str, str]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            copy_repository(Path(folder))
-            plant(bug, Path(folder))
-            clock = time.monotonic()
-            noticed, said = notice(bug, Path(folder))
-        missed.extend([] if noticed else [bug["name"]])
-        how = "noticed" if noticed else "MISSED"
-        print(f"{bug['name']}: {how} by {bug['check']} in {time.monotonic() - clock:.0f} s: {said}", flush=True)
-
     with ThreadPoolExecutor(2) as pool:
         checks = list(dict.fromkeys(bug["check"].split()[0] for bug in bugs))
-        if broken := [check for check, passed in zip(checks, pool.map(passes, checks), strict=True) if not passed]:
-            sys.exit(f"{', '.join(broken)}: fails without any mistake, so it cannot notice one.")
-        list(pool.map(plant_one, bugs))
-    print(f"{len(bugs) - len(missed)} of {len(bugs)} noticed in {(time.monotonic() - started) / 60:.0f} minutes.")
-    if missed:
-        print(f"Missed: {', '.join(missed)}")
+        for check, result in zip(checks, pool.map(run, checks), strict=True):
+            if result.returncode:
+                sys.exit(f"{check}: fails without any mistake, so it cannot notice one.")
+        missed = [bug["name"] for bug, noticed in zip(bugs, pool.map(notices, bugs), strict=True) if not noticed]
+    print(f"{len(bugs) - len(missed)} of {len(bugs)} noticed. Missed: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:
-        print("\n".join(f"{bug['name']:50} {bug['file']:38} {bug['check']}" for bug in BUGS))
+        print("\n".join(bug["name"] for bug in BUGS))
     else:
         sys.exit(main(sys.argv[1:]))

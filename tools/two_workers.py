@@ -14,14 +14,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 
 def train() -> dict[str, list[float]]:
     """Train for two epochs on 256 images: on two workers where TF_CONFIG names them, else on two devices."""
-    import tensorflow as tf
-
+    sys.path.insert(0, str(ROOT))
     import vae_helpers as vh
+    import tensorflow as tf
 
     vh.choose_device("cpu")  # on every machine, so that two workers do not share one GPU
     if "TF_CONFIG" in os.environ:
@@ -36,39 +35,28 @@ def train() -> dict[str, list[float]]:
         return vh.fit(vh.build_vae(), x, x[:130], epochs=2, learning_rate=1e-3)
 
 
-def free_port() -> int:
-    """Return a port of localhost that nobody uses now."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        return free.getsockname()[1]
-
-
 def main() -> int:
     """Start the three processes, print their losses, and return 1 if they differ by more than rounding explains."""
-    cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
-    processes = {}
-    for name, index in (("two devices", None), ("worker 0", 0), ("worker 1", 1)):
-        place = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        environment = os.environ | ({} if index is None else {"TF_CONFIG": place})
-        command, pipe = [sys.executable, __file__, "train"], subprocess.PIPE
-        processes[name] = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+    free = [socket.create_server(("localhost", 0)) for _ in range(2)]
+    cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in free]}
+    for server in free:
+        server.close()
+    places = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
+    environments = [{}, *({"TF_CONFIG": json.dumps(place)} for place in places)]
+    command, output = [sys.executable, __file__, "train"], {"stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, env=os.environ | changes, **output) for changes in environments]
     losses = []
     try:
-        for name, process in processes.items():
-            output, errors = process.communicate(timeout=300)
-            if process.returncode:
-                print(f"{name} failed: {errors.strip()[-500:]}")
-                return 1
-            history = json.loads(output.splitlines()[-1])
+        for name, process in zip(("two devices", "worker 0", "worker 1"), processes, strict=True):
+            history = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
             losses.append(history["loss"] + history["val_loss"])
             row = "  ".join(f"{loss:8.3f}" for loss in losses[-1])
             print(f"{name:12} loss, then held-out loss, of two epochs: {row}  nats per image", flush=True)
     finally:
-        for process in processes.values():
+        for process in processes:
             process.kill()
-    devices, *workers = losses
     # Sums are taken in another order, and Adam's first steps are nearly the gradient's sign: so one per cent.
-    agree = all(abs(a - b) <= 0.01 * b for worker in workers for a, b in zip(worker, devices, strict=True))
+    agree = all(max(same) <= 1.01 * min(same) for same in zip(*losses, strict=True))
     print("They agree." if agree else "They do not agree.")
     return 0 if agree else 1
 
