@@ -104,11 +104,9 @@ def main() -> str | None:
         return "There is nothing to make a page of yet: type `make run`."
     if refusal := write_all(notebooks):
         return refusal
-    said = [score(path) for path in EXECUTED.glob("4.3.06_*.ipynb")]
-    said += [
-        "Open build/vae.html or build/vae.pdf: all of it in one file. To change a number and run it again: make lab"
-    ]
-    print("\n".join(filter(None, said)))
+    for path in EXECUTED.glob("4.3.06_*.ipynb"):
+        print(score(path))
+    print("Open build/vae.html or build/vae.pdf: all of it in one file. To change a number and run it again: make lab")
     return None
 
 
