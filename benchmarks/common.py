@@ -1,5 +1,7 @@
-"""What the benchmark scripts share: where results go, on what they were measured, and running many trainings."""
+"""What the benchmark scripts share: results and their machine, a section's own functions, and running many jobs."""
 
+import ast
+import contextlib
 import json
 import os
 import platform
@@ -10,13 +12,15 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks" / "results"
-sys.path.insert(0, str(ROOT))
+sys.path += [str(ROOT), str(ROOT / "notebooks")]
 
 SEEDS = (42, 1, 2, 3, 4)
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 
 def machine() -> dict[str, str]:
@@ -24,22 +28,18 @@ def machine() -> dict[str, str]:
     versions = {"machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"}
     versions["python"] = platform.python_version()
     for package in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "torch"):
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return versions
 
 
 def read_results(name: str) -> dict[str, Any]:
-    """Return what `write_results` has kept under `name`, or nothing yet."""
-    path = FOLDER / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    """Return what `write_results` has kept under `name`."""
+    return json.loads((FOLDER / f"{name}.json").read_text())
 
 
 def write_results(name: str, results: dict[str, Any]) -> None:
     """Keep `results` as benchmarks/results/NAME.json, with the machine and the versions."""
-    FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(results | {"measured on": machine()}, indent=1) + "\n")
 
 
@@ -51,34 +51,40 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def seconds_of_an_epoch(x: Any) -> float:
-    """Return the seconds that `fit` takes for its second epoch on images: the first one traces the graph."""
+def seconds_of_epochs(count: int, *x: Any) -> float:
+    """Return the seconds of `count` epochs of the course's training on images, after one that traces the graph."""
     import vae_helpers as vh
     import keras
 
-    marks = []
-
-    def mark(epoch: int, logs: Any) -> None:
-        marks.append(time.perf_counter())
-
-    clock = keras.callbacks.LambdaCallback(on_epoch_begin=mark, on_epoch_end=mark)
-    vh.fit(vh.build_vae(), x, epochs=2, callbacks=[clock])
-    return marks[3] - marks[2]
+    ends = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
+    vh.fit(vh.build_vae(), *x, epochs=1 + count, callbacks=[clock])
+    return ends[-1] - ends[0]
 
 
-def _one_thread() -> None:
-    import vae_helpers  # noqa: F401  TensorFlow without its log
-    import tensorflow as tf
+def section(number: str) -> SimpleNamespace:
+    """Return the functions, classes and constants that a section defines, so that nothing is written twice."""
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tree = ast.parse("\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    constants = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]).isupper()]
+    tree.body = [node for node in tree.body if isinstance(node, kept) or node in constants]
+    defined: dict[str, Any] = {}
+    exec(compile(tree, path.name, "exec"), defined)
+    return SimpleNamespace(**defined)
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
+def run_jobs(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int = 2) -> Iterator[Any]:
+    """Yield `work(job)` for every job in order, each in a fresh process: two at a time, with one thread each.
 
-def run_jobs(train: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
-    """Yield `train(job)` for every job in order: two at a time, one thread and a fresh process each.
-
-    For what does not depend on the clock. One thread also makes a result the same to the last bit on one machine.
+    That is for what does not depend on the clock. One thread also makes a result the same to the last bit on one
+    machine. A single worker has all threads.
     """
-    pool = ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_one_thread, max_tasks_per_child=1)
-    with pool:
-        yield from pool.map(train, jobs)
+    jobs = list(jobs)
+    if workers > 1:
+        os.environ |= ONE_THREAD
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for job, result in zip(jobs, pool.map(work, jobs), strict=True):
+            print("done:", job, flush=True)
+            yield result

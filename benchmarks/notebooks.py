@@ -1,10 +1,12 @@
 """Measure each notebook as a reader runs it: seconds from a fresh kernel, and the kernel's peak memory.
 
-    python benchmarks/notebooks.py                 all of them, about six minutes on two cores
+    python benchmarks/notebooks.py                 all of them, about ten minutes on two cores
     python benchmarks/notebooks.py 4.3.05 4.3.06   only these; the others keep their last figures
 
 The notebooks run in the order of the sections, so those after 4.3.06 load what it has trained. Nothing is written but
-benchmarks/results/notebooks.json. The seconds include the start of the kernel and the import of TensorFlow.
+benchmarks/results/notebooks.json. The seconds include the start of the kernel and the import of TensorFlow. A machine's
+speed changes within an hour: before and after each notebook a yardstick is measured, the course's default training of 8
+epochs, of which two are timed. `trainings` is how many such trainings would take as long as the notebook.
 """
 
 import sys
@@ -12,8 +14,10 @@ import time
 from pathlib import Path
 
 import nbformat
-from common import ROOT, read_results, write_results
+from common import ROOT, read_results, seconds_of_epochs, write_results
 from nbclient import NotebookClient
+
+import vae_helpers as vh
 
 PEAK = f"import sys\nsys.path.insert(0, {str(ROOT / 'benchmarks')!r})\nfrom common import peak_gb\nprint(peak_gb())"
 
@@ -22,30 +26,26 @@ def measure(path: Path) -> dict[str, float]:
     """Execute the notebook at `path` in its own folder; return seconds and the kernel's peak memory in GB."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        extra_arguments=["--log-level=40"],
-        resources={"metadata": {"path": path.parent}},
-    )
+    options = {"timeout": 600, "kernel_name": "python3", "extra_arguments": ["--log-level=40"]}
     started = time.monotonic()
-    client.execute()
+    NotebookClient(notebook, resources={"metadata": {"path": path.parent}}, **options).execute()
     seconds = time.monotonic() - started
     return {"seconds": round(seconds, 1), "peak_gb": round(float(notebook.cells[-1].outputs[0].text), 2)}
 
 
-def main(prefixes: tuple[str, ...]) -> None:
-    """Measure the notebooks whose names start with one of `prefixes`, print the table and keep it."""
-    results = read_results("notebooks").get("notebooks", {})
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        if path.name.startswith(prefixes or ("",)):
-            figures = results[path.stem] = measure(path)
-            print(f"{path.stem:28} {figures['seconds']:6.1f} s {figures['peak_gb']:6.2f} GB", flush=True)
-    total = sum(figures["seconds"] for figures in results.values())
-    print(f"all {len(results)} notebooks: {total / 60:.1f} minutes")
-    write_results("notebooks", {"notebooks": dict(sorted(results.items()))})
+def yardstick() -> float:
+    """Return the seconds of one default training, from two of its epochs."""
+    (x_train, _), (x_test, _) = vh.load_fashion_mnist()
+    return vh.EPOCHS / 2 * seconds_of_epochs(2, x_train, x_test)
 
 
 if __name__ == "__main__":
-    main(tuple(sys.argv[1:]))
+    results = read_results("notebooks")["notebooks"]
+    before = yardstick()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        if path.name.startswith(tuple(sys.argv[1:]) or ("",)):
+            figures, after = measure(path), yardstick()
+            figures["trainings"] = round(figures["seconds"] / ((before + after) / 2), 2)
+            print(f"{path.stem:28}", figures, f"one training: {before:.1f} s before, {after:.1f} s after", flush=True)
+            results[path.stem], before = figures, after
+    write_results("notebooks", {"notebooks": dict(sorted(results.items()))})

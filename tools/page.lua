@@ -2,105 +2,77 @@
 local html = FORMAT:match("html") ~= nil
 local base = html and 1 or 0 -- the page's h1 is its title
 local ids = { toc = "TOC" } -- every heading, as a link names it and as it is called here
-local part = 0
-
-local function is(block, class)
-  return block and block.t == "Div" and block.classes:includes(class)
-end
 
 -- Jupyter writes links to headings with capitals and punctuation, which pandoc's names do not have.
 local function plain(target)
   return (target:lower():gsub("[^%w_%-]", ""))
 end
 
-local function link(element)
-  local target = element.target
-  if target:match("^https?:") then return nil end
-  local file, number = target:match("^#(.-ipynb)"), target:match("^(4%.3%.%d%d)_")
-  local known = ids[plain(target)] or (file and ids[file]) or (number and ids[number])
-  if not known then return element.content end -- a file of the repository is no part of the page: only its words stay
-  element.target = "#" .. known
-  return element
-end
-
-local function scroll(content)
-  return html and pandoc.Div(content, pandoc.Attr("", { "scroll" })) or content
-end
-
-local function bold(letter)
-  local first = letter:match("%l") and { 0x1D41A, 97 } or letter:match("%u") and { 0x1D400, 65 } or { 0x1D7CE, 48 }
-  return utf8.char(first[1] + letter:byte() - first[2])
-end
-
 local shape = {
-  Link = link,
-  Table = function(table_)
-    for _, column in ipairs(table_.colspecs) do
-      if column[1] == "AlignDefault" then column[1] = "AlignLeft" end
-    end
-    return scroll(table_)
+  Link = function(link)
+    if link.target:match("^https?:") then return nil end
+    local known = ids[plain(link.target)] or ids[plain(link.target):match("^43%d%d")]
+    if not known then return link.content end -- a file of the repository is no part of the page: only its words stay
+    link.target = "#" .. known
+    return link
+  end,
+  Table = function(content)
+    return html and pandoc.Div(content, pandoc.Attr("", { "scroll" })) or content
   end,
   Math = function(math)
+    if not html then return nil end
     -- Browsers set the name of a function without the space before its argument that TeX gives it.
-    for _, name in ipairs(html and { "log", "exp", "sin", "cos" } or {}) do
-      math.text = math.text:gsub("\\" .. name .. "%s*(\\?%w%a*)", function(after)
-        local bracket = after:match("^\\[lbB][ei][fg]") -- \left, \big, \Big
-        return "\\" .. name .. (bracket and "" or "\\,") .. after
-      end)
+    for _, name in ipairs({ "\\log", "\\exp", "\\sin", "\\cos" }) do
+      math.text = math.text:gsub(name .. "%s*(\\?%w)", name .. "\\,%1"):gsub(name .. "\\,\\left", name .. "\\left")
     end
     -- pandoc would make bold letters italic, too, and a word single letters.
-    if html then math.text = math.text:gsub("\\mathbf{([%a%d])}", function(l) return " " .. bold(l) end):gsub("\\mathrm{(%a%a+)}", "\\text{%1}") end
-    return html and math.mathtype == "DisplayMath" and pandoc.Span(math, pandoc.Attr("", { "scroll" })) or math
+    math.text = math.text:gsub("\\mathbf(%b{})", "\\textbf%1"):gsub("\\mathrm{(%a%a+)}", "\\text{%1}")
+    return math.mathtype == "DisplayMath" and pandoc.Span(math, pandoc.Attr("", { "scroll" })) or math
+  end,
+  -- What can be folded on a page stands open in print, under its head line.
+  Blocks = function(blocks)
+    for i = 2, html and 0 or #blocks do
+      if blocks[i - 1].t == "RawBlock" and blocks[i - 1].text == "<summary>" then
+        blocks[i] = pandoc.Para(pandoc.Strong(blocks[i].content))
+      end
+    end
+    return blocks
   end,
 }
 
--- The head line of a folded answer; what can be folded on a page stands open in print.
-local function unfold(blocks)
-  for i = 2, #blocks do
-    local before = blocks[i - 1]
-    if before.t == "RawBlock" and before.text == "<summary>" and blocks[i].t == "Plain" then
-      blocks[i] = pandoc.Para(pandoc.Strong(blocks[i].content))
-    end
-  end
-  return blocks
-end
-
-local function cell(block)
-  if is(block, "markdown") then return html and block.content or unfold(block.content) end
-  local inner = block.content:map(function(b)
-    if not is(b, "output") then return b end
-    return b:walk({
-      CodeBlock = function(code) return pandoc.CodeBlock(code.text, pandoc.Attr("", { "output" })) end,
-    })
-  end)
-  return pandoc.Blocks({ pandoc.Div(inner, pandoc.Attr("", { "cell" })) })
+local function cell(div)
+  if div.classes:includes("markdown") then return div.content end
+  local code = pandoc.Div(div.content, pandoc.Attr("", { "cell" }))
+  return { code:walk({
+    CodeBlock = function(block)
+      if not block.classes:includes("python") then return pandoc.CodeBlock(block.text, pandoc.Attr("", { "output" })) end
+    end,
+  }) }
 end
 
 function Pandoc(doc)
-  local blocks, parts, section = pandoc.Blocks({}), doc.meta.parts or {}, ""
+  local blocks, part, section = pandoc.Blocks({}), 0, ""
   local function back()
     local link, last = pandoc.Link("Back to the contents", "#TOC"), blocks[#blocks]
     if html or last.t ~= "Para" then
       blocks:insert(pandoc.Div(pandoc.Plain(link), pandoc.Attr("", { "back" })))
     else -- in print it takes no line, and so no page, of its own
-      blocks[#blocks] = pandoc.Para(last.content .. { pandoc.Str(" · "), link })
+      last.content:extend({ pandoc.Str(" · "), link })
     end
   end
   for _, source in ipairs(doc.blocks) do
-    local file = source.identifier:match("^(.-ipynb)__") or ""
-    for _, block in ipairs(is(source, "cell") and cell(source) or { source }) do
+    for _, block in ipairs(cell(source)) do
       if block.t == "Header" then
-        local old, number = block.identifier, pandoc.utils.stringify(block):match("^4%.3%.(%d+)")
-        if block.level == 1 and number then
-          section = string.format("4.3.%02d", tonumber(number))
-          block.identifier = section
-          ids[file], ids[block.identifier] = block.identifier, block.identifier
-          if #blocks > 0 then back() end
-          local next_ = parts[part + 1]
-          if next_ and pandoc.utils.stringify(next_.first) == block.identifier then
+        local old = block.identifier
+        if block.level == 1 then
+          if section ~= "" then back() end
+          section = string.format("4.3.%02d", pandoc.utils.stringify(block):match("^4%.3%.(%d+)"))
+          ids[plain(section)], block.identifier = section, section
+          local opened = doc.meta.parts[section]
+          if opened then
             part = part + 1
-            blocks:insert(pandoc.Header(1 + base, next_.title, pandoc.Attr("part-" .. part)))
-            blocks:extend(next_.text)
+            blocks:insert(pandoc.Header(1 + base, opened.title, pandoc.Attr("part-" .. part)))
+            blocks:extend(opened.text)
           end
         else
           block.identifier = section .. "-" .. old:gsub("^.-__", "")

@@ -35,7 +35,7 @@ def shrink(notebook: nbformat.NotebookNode) -> None:
 
 
 def write_documents(notebooks: list[Path], folder: Path, name: str = "", course: str = "") -> None:
-    """Write vae.html and vae.pdf of executed notebooks, and the notebooks with smaller pictures, into `folder`.
+    """Write the executed notebooks with smaller pictures into `folder`, and vae.html and vae.pdf of the sections.
 
     Raises:
         ImportError, OSError: pandoc or typst is missing, or a file cannot be written.
@@ -47,16 +47,17 @@ def write_documents(notebooks: list[Path], folder: Path, name: str = "", course:
     # The one that was installed with the package, whatever other version this machine may have.
     if not (pandoc := shutil.which("pandoc", path=Path(pypandoc.__file__).parent / "files")):
         raise ImportError("pypandoc_binary")
-    command = [pandoc, "--from=ipynb+markdown_in_html_blocks", "--file-scope", "--columns=10000"]
-    command += [f"--lua-filter={TOOLS}/page.lua", f"--metadata-file={TOOLS}/page.yaml", "--standalone"]
-    command += [f"--metadata=name:{name}", f"--metadata=course:{course}", *(path.name for path in notebooks)]
-    page = [f"--template={TOOLS}/page.html", f"--css={TOOLS}/page.css", "--embed-resources", "--mathml"]
-    page += ["--section-divs", "--toc", "--toc-depth=3", "--output=vae.html"]
-    pdf = [f"--template={TOOLS}/page.typ", "--syntax-highlighting=idiomatic", "--extract-media=.", "--output=vae.typ"]
     for path in notebooks:
         notebook = nbformat.read(path, as_version=4)
         shrink(notebook)
         nbformat.write(notebook, folder / path.name)
+    command = [pandoc, "--from=ipynb+markdown_in_html_blocks", "--file-scope", "--columns=10000", "--standalone"]
+    command += [f"--lua-filter={TOOLS}/page.lua", f"--metadata-file={TOOLS}/page.yaml"]
+    command += [f"--metadata=name:{name}", f"--metadata=course:{course}"]
+    command += [path.name for path in notebooks if path.name.startswith("4.3.")]
+    page = [f"--template={TOOLS}/page.html", f"--css={TOOLS}/page.css", "--embed-resources", "--mathml"]
+    page += ["--section-divs", "--toc", "--toc-depth=3", "--output=vae.html"]
+    pdf = [f"--template={TOOLS}/page.typ", "--syntax-highlighting=idiomatic", "--extract-media=.", "--output=vae.typ"]
     runs = [subprocess.Popen(command + o, cwd=folder, stderr=subprocess.PIPE, encoding="utf-8") for o in (page, pdf)]
     problems = [run.communicate()[1] for run in runs]
     if any(run.returncode for run in runs):
@@ -70,9 +71,9 @@ def write_all(notebooks: list[Path], name: str = "", course: str = "", archive=N
     BUILD.mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="making-") as made:
-            write_documents(notebooks, Path(made), name, course)
-            files = [Path(made, "vae.html"), Path(made, "vae.pdf"), *([archive(Path(made))] if archive else [])]
-            for path in files:
+            folder = Path(made)
+            write_documents(notebooks, folder, name, course)
+            for path in (folder / "vae.html", folder / "vae.pdf", *([archive(folder)] if archive else [])):
                 path.replace(BUILD / path.name)
     except ImportError:
         return f"pandoc or typst is missing. Install it: {sys.executable} -m pip install -r requirements.txt"
@@ -96,19 +97,17 @@ def score(path: Path) -> str:
     return f"Test loss {loss[1]} nats per image: the mean image for everything costs {mean}, a perfect copy {floor}."
 
 
-def main() -> int:
-    """Write page and PDF; say how good the model is and what to open."""
+def main() -> str | None:
+    """Write page and PDF; say how good the model is and what to open, or return a refusal."""
     notebooks = sorted(EXECUTED.glob("4.3.*.ipynb"))
     if not notebooks:
-        print("There is nothing to make a page of yet: type `make run`.")
-        return 1
+        return "There is nothing to make a page of yet: type `make run`."
     if refusal := write_all(notebooks):
-        print(refusal)
-        return 1
-    for line in [score(path) for path in notebooks if path.name.startswith("4.3.06")]:
-        print(line, end="\n" if line else "")
+        return refusal
+    for path in EXECUTED.glob("4.3.06_*.ipynb"):
+        print(score(path))
     print("Open build/vae.html or build/vae.pdf: all of it in one file. To change a number and run it again: make lab")
-    return 0
+    return None
 
 
 if __name__ == "__main__":

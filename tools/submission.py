@@ -41,16 +41,13 @@ def sign(path: Path, name: str, course: str) -> None:
     nbformat.write(notebook, path)
 
 
-def pack(folder: Path, notebooks: list[Path], name: str, course: str) -> Path:
+def pack(folder: Path, name: str, course: str) -> Path:
     """Return the archive, made in `folder`, of page, PDF and notebooks there, and of what it takes to run them."""
     files = {path.relative_to(ROOT): path for glob in PACKED.split() for path in ROOT.glob(glob) if path.is_file()}
     files |= {Path(document): folder / document for document in ("vae.html", "vae.pdf")}
-    for path in notebooks:
-        copy = folder / path.name
-        if not copy.exists():  # no section of the page: the solutions
-            copy.write_bytes(path.read_bytes())
-        sign(copy, name, course)
-        files[Path("notebooks", path.name)] = copy
+    for path in folder.glob("*.ipynb"):
+        sign(path, name, course)
+        files[Path("notebooks", path.name)] = path
     target = folder / f"vae-{file_name(name)}.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for inside, path in sorted(files.items()):
@@ -63,28 +60,22 @@ def main(arguments: list[str]) -> int:
     given = settings(arguments)
     name, course, part = (given.pop(key, "").strip() for key in ("NAME", "COURSE", "PART"))
     if not file_name(name) or not course:
-        what = "Your name needs a letter or a digit" if name and not file_name(name) else "Name and course are needed"
-        print(f"{what}. Type, for example: {EXAMPLE}")
+        print(f"Name and course are needed, and a name needs a letter or a digit. Type, for example: {EXAMPLE}")
         return 2
     if part not in PARTS:
         print(f"There is no part {part!r}. Type PART=exercise, or leave PART out to hand in everything.")
         return 2
     target = BUILD / f"vae-{file_name(name)}.zip"
     target.unlink(missing_ok=True)  # an older one must not pass for this one
-    status = execute_all(EXECUTED, PARTS[part], given)
-    notebooks = [path for path in sorted(EXECUTED.glob("*.ipynb")) if path.name.startswith(PARTS[part])]
-    sections = [path for path in notebooks if path.name.startswith("4.3.")]
-    if not status and (
-        refusal := write_all(sections, name, course, lambda folder: pack(folder, notebooks, name, course))
-    ):
-        print(refusal)
-        status = 1
-    if status:
-        print("Nothing was packed.")
-        return status
-    print(
-        f"Hand in {BUILD.name}/{target.name}, {target.stat().st_size / 1e6:.1f} MB. A grader opens vae.pdf or vae.html."
-    )
+    status, refusal = execute_all(EXECUTED, PARTS[part], given), ""
+    if not status:
+        notebooks = [path for path in sorted(EXECUTED.glob("*.ipynb")) if path.name.startswith(PARTS[part])]
+        refusal = write_all(notebooks, name, course, lambda folder: pack(folder, name, course))
+    if status or refusal:
+        print(f"{refusal}\nNothing was packed.".strip())
+        return status or 1
+    size = target.stat().st_size / 1e6
+    print(f"Hand in {BUILD.name}/{target.name}, {size:.1f} MB. A grader opens vae.pdf or vae.html.")
     print("Both are also in build/: look at them first.")
     return 0
 
