@@ -17,12 +17,12 @@ WIDE = {1: [0], 2: [0, 1], 8: [2, 5]}  # the columns of largest variance, per nu
 
 
 def made_up_codes(d):
-    """Return mu, logvar and y, class after class; of eight latents, columns 2 and 5 vary most, column 5 more."""
+    """Return mu, logvar and y, class after class; of eight latents, columns 2 and 5 vary most, column 2 more."""
     rng = np.random.default_rng(1)
     y = np.repeat(np.arange(10), N // 10)
     mu = rng.uniform(-2.5, 2.5, size=(10, d))[y] + rng.normal(size=(N, d)) * 0.3
     if d == 8:
-        mu = mu * [0.1, 0.3, 1, 0.2, 0.1, 1.3, 0.3, 0.2] + [9, 0, 0, 0, 0, 0, 5, 0]
+        mu = mu * [0.1, 0.3, 1.3, 0.2, 0.1, 1, 0.3, 0.2] + [9, 0, 0, 0, 0, 0, 5, 0]
     return mu, rng.uniform(-4, 1, size=(N, d)), y
 
 
@@ -290,23 +290,24 @@ def test_title_and_axes_name_the_latents_and_the_prior_is_drawn_to_scale(plot, d
             assert max(ax.get_xlim()[0], ax.get_ylim()[0]) < -3
 
 
-def sheet_codes(rows, columns, d, dims, others=0):
-    """Return codes (rows, columns, d): dims[0] grows to the right, dims[1] upwards."""
-    z = np.full((rows, columns, d), float(others))
+def sheet_codes(rows, columns, d, dims, other=0):
+    """Return codes (rows, columns, d): dims[0] grows to the right, dims[1] upwards, column 0 is `other`, the rest 0."""
+    z = np.zeros((rows, columns, d))
+    z[..., 0] = other
     z[..., dims[0]], z[..., dims[1]] = np.linspace(-1.5, 2, columns), np.linspace(2.5, -1, rows)[:, None]
     return z
 
 
 @pytest.mark.parametrize(
-    ("d", "dims", "others", "title"),
+    ("d", "dims", "other", "title"),
     [
         (2, (1, 0), 0, ""),
         (8, (2, 5), 0, "Two of 8 latents; the others are 0"),
         (8, (5, 2), 1.5, "Two of 8 latents; the others are not 0"),
     ],
 )
-def test_each_image_of_the_sheet_lies_at_the_ticks_of_its_code(d, dims, others, title):
-    z, images = sheet_codes(3, 4, d, dims, others), made_up_images(3, 4)
+def test_each_image_of_the_sheet_lies_at_the_ticks_of_its_code(d, dims, other, title):
+    z, images = sheet_codes(3, 4, d, dims, other), made_up_images(3, 4)
     fig = vp.plot_latent_grid(images, z)
     (ax,) = fig.axes
     assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == (title, *(f"$z_{{{i + 1}}}$" for i in dims))
