@@ -1,6 +1,7 @@
 """What the model, its loss and its training promise, against NumPy and against their own contract."""
 
 import functools
+import inspect
 import random
 import re
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import machine
+import trained_models
 import vae_helpers as vh
 
 RNG = np.random.default_rng(0)
@@ -237,6 +239,11 @@ def test_an_edited_loss_network_or_constant_is_not_answered_with_old_weights(fil
         with monkeypatch.context() as patch:
             patch.setattr(vh, name, value)
             assert files() == number, name
+
+
+def test_our_code_counts_by_its_text():
+    for part in (vh.kl_divergence, vh.VAE):
+        assert trained_models._source(part) == inspect.getsource(part)
 
 
 def test_code_that_its_text_does_not_tell_apart_is_trained_anew(files):
