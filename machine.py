@@ -52,7 +52,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Import large libraries without their log, and without the garbage collector: it takes a quarter of the seconds."""
+    """Import large libraries without their log and the garbage collector, which takes a quarter of the seconds."""
     collects = gc.isenabled()
     gc.disable()
     try:

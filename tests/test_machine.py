@@ -207,6 +207,34 @@ def test_the_trial_trains_both_networks_and_passes_a_device_that_computes_as_the
     assert trained == [("GPU:0", {}), ("CPU:0", {}), ("GPU:0", vh.TUTORIAL), ("CPU:0", vh.TUTORIAL)]
 
 
+def test_the_trial_finds_a_device_whose_dense_layers_compute_wrongly(small, monkeypatch):
+    def train_on(device, _, on=machine.train_on):
+        with monkeypatch.context() as patch:
+            if device == "GPU:0":
+                patch.setattr(
+                    keras.layers.Dense, "call", lambda layer, a, **_: layer.activation(a @ layer.kernel + 0.1)
+                )
+            return on("CPU:0", small)
+
+    monkeypatch.setattr(machine, "train_on", train_on)
+    assert not machine.gpu_trial()["correct"]
+
+
+@pytest.mark.skipif(
+    machine._numbers(keras.__version__) >= (3, 7),
+    reason="Keras 3.7 and later trace Dense as BiasAdd; a Mac gets 3.6: run `make test-apple-versions`",
+)
+@pytest.mark.parametrize("settings", [{}, vh.TUTORIAL])
+def test_a_macs_graphs_have_no_relu_on_a_bias_add(settings):
+    vae = vh.build_vae(**settings)
+    step = tf.function(lambda x: vae(x), jit_compile=False)
+    graph = step.get_concrete_function(tf.zeros((4, 28, 28, 1))).graph.as_graph_def()
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        kinds = {node.name: node.op for node in nodes}
+        inputs_of_relu = [name.split(":")[0] for node in nodes if node.op == "Relu" for name in node.input]
+        assert not [name for name in inputs_of_relu if kinds.get(name) == "BiasAdd"]
+
+
 # What code of the course must not say, and why not.
 FORBIDDEN = {
     r"tf\.random\.(?!set_seed\b)": "broken on Metal; draw with NumPy or keras.random.normal",

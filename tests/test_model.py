@@ -156,6 +156,19 @@ def test_log_evidence_is_exact_for_a_linear_decoder_whose_posteriors_are_as_narr
     assert coarse > 10 * fine, "half the step brings it to the exact value"
 
 
+@pytest.mark.parametrize("latent_dim", [1, 2])
+def test_the_probabilities_of_all_images_add_up_to_one(latent_dim):
+    """Three pixels hang on the code, and all others are black for sure: eight images are possible."""
+    kernel, bias = np.zeros((latent_dim, 784)), np.full(784, -16.0)
+    kernel[:, :3], bias[:3] = RNG.normal(0, 2, (latent_dim, 3)), [0, 1, -1]
+    decoder = keras.Sequential([dense_decoder(kernel, bias), keras.layers.Activation("sigmoid")])
+    eight = np.zeros((8, 784), "float32")
+    eight[:, :3] = list(np.ndindex(2, 2, 2))
+    model = SimpleNamespace(decoder=decoder, likelihood="bernoulli")
+    log_p = vh.log_evidence(model, eight.reshape(-1, 28, 28, 1), step=0.1)
+    np.testing.assert_allclose(np.exp(log_p).sum(), 1, atol=5e-4)
+
+
 # ------------------------------------------------------------------------------------------------- training
 
 
