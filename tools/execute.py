@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from papermill import execute_notebook, inspect_notebook
 from papermill.exceptions import PapermillExecutionError
 from papermill.utils import chdir
@@ -84,8 +84,8 @@ def reason(error: Exception) -> str:
     """Return the failing cell, the lines around the one that failed, and why, in at most ten lines."""
     if isinstance(error, CellTimeoutError):
         return f"A cell ran for more than {CELL_TIMEOUT} s and was stopped."
-    if isinstance(error, DeadKernelError):
-        return "Its kernel died, most often for want of memory: close other programs and try again."
+    if isinstance(error, RuntimeError):
+        return "Its kernel died or did not start, most often for want of memory: close other programs and try again."
     if isinstance(error, OSError):
         return f"{error.strerror or error}: free some space, or mend that, and try again."
     trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback))
@@ -123,7 +123,7 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
             said = clean(notebook)
             write_whole(folder / source.name, (nbformat.writes(notebook) + "\n").encode())
             lines = [f"{what}{time.monotonic() - started:5.0f} s", *(f"    {line}" for line in said[:5])]
-        except (PapermillExecutionError, CellTimeoutError, DeadKernelError, OSError) as error:
+        except (PapermillExecutionError, CellTimeoutError, RuntimeError, OSError) as error:
             failed.append(source)
             lines = [f"{what}  failed after {time.monotonic() - started:.0f} s", reason(error)]
             lines += [f"{source.relative_to(ROOT)} was not written. Open it with `make lab` and run it to that cell."]
