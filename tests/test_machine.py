@@ -208,12 +208,13 @@ def test_the_trial_trains_both_networks_and_passes_a_device_that_computes_as_the
 
 
 def test_the_trial_finds_a_device_whose_dense_layers_compute_wrongly(small, monkeypatch):
+    def wrong(layer, a, **_):
+        return layer.activation(a @ layer.kernel + layer.bias + 0.1)
+
     def train_on(device, _, on=machine.train_on):
         with monkeypatch.context() as patch:
             if device == "GPU:0":
-                patch.setattr(
-                    keras.layers.Dense, "call", lambda layer, a, **_: layer.activation(a @ layer.kernel + 0.1)
-                )
+                patch.setattr(keras.layers.Dense, "call", wrong)
             return on("CPU:0", small)
 
     monkeypatch.setattr(machine, "train_on", train_on)
