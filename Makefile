@@ -13,7 +13,7 @@ help:
 	@echo "make run LIKELIHOOD=gaussian LATENT_DIM=8   the same with other parameters than the course's"
 	@echo "make lab      open JupyterLab on the notebooks"
 	@echo "make test     run the unit tests and re-execute every notebook with nbval"
-	@echo "make test-apple-versions   the same with the versions that a Mac gets"
+	@echo "make test-apple-versions   the tests, without knobs, with the versions that a Mac gets"
 	@echo "make test-browser   open the page in headless Chromium (apt install chromium chromium-driver)"
 	@echo "make execute  re-execute every notebook in place, before a commit"
 	@echo "make submission NAME='...' COURSE='...'   execute everything and pack it with page and PDF;"

@@ -86,7 +86,13 @@ def _read_full(download: bool = True) -> dict[str, np.ndarray]:
     """Read all 70,000 images: Keras's cache, Debian's package, or a download; without `download`, else the bundle."""
     keras_folder = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / "fashion-mnist"
     for folder in (keras_folder, DEBIAN_FOLDER):
-        if len(arrays := read_original_files(folder)) == len(_ORIGINAL_FILES):
+        try:
+            arrays = read_original_files(folder)
+        except ValueError:
+            if download:
+                raise
+            continue  # whoever needs the bundle alone is not stopped by a damaged file elsewhere
+        if len(arrays) == len(_ORIGINAL_FILES):
             return arrays
     if not download:
         return _read_bundle()

@@ -3,7 +3,7 @@
     check_versions         refuses combinations that are known to be bad, before TensorFlow is imported
     choose_device          takes a Mac's GPU only after it has trained as the CPU does
     describe_environment   prints versions and device
-    save_arrays, load_arrays, set_aside    files that are there whole or not at all
+    save_arrays, load_arrays    files that are there whole or not at all
 
 `python machine.py` runs the GPU's trial by itself and prints the verdict.
 """
@@ -295,13 +295,6 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive}
     except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot be read: {error}") from error
-
-
-def set_aside(path: Path) -> Path:
-    """Rename an unreadable file, so that it is neither loaded again nor lost; return its new place."""
-    aside = path.with_suffix(f".{uuid.uuid4().hex[:8]}.damaged")
-    os.replace(path, aside)
-    return aside
 
 
 if __name__ == "__main__":

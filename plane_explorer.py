@@ -236,8 +236,8 @@ def _payload(images: np.ndarray, most: int) -> str:
         Image.fromarray(levels).save(file, format="PNG", optimize=True)
         payload = base64.b64encode(file.getvalue()).decode()
         if len(payload) <= most:
-            break
-    return payload
+            return payload
+    raise ValueError(f"{rows} × {columns} images of {height} × {width} pixels are too many for {most} characters.")
 
 
 def on_sheet(labels: Mapping[str, Any], z: np.ndarray) -> np.ndarray:

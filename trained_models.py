@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import numbers
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -69,10 +70,12 @@ def read(path: Path) -> tuple[list[np.ndarray], dict[str, list[float]]]:
 
 
 def set_aside(path: Path, error: Exception) -> None:
-    """Keep a file that cannot be used under another name, and say so."""
+    """Keep a file that cannot be used under another name, so that it is neither loaded again nor lost, and say so."""
     print(f"{path.name} is damaged or holds another model ({error}).")
+    aside = path.with_suffix(f".{uuid.uuid4().hex[:8]}.damaged")
     try:
-        print(f"It is kept as {machine.set_aside(path).name}. Training again.")
+        os.replace(path, aside)
+        print(f"It is kept as {aside.name}. Training again.")
     except OSError as refusal:
         print(f"It cannot be renamed ({refusal.strerror}). Training again.")
 

@@ -4,19 +4,18 @@ Each idea stands in full in the notebook that teaches it; after it, one line say
 Imported as `vh`, this module has everything a notebook needs:
 
     set-up    SEED, set_seed, use_course_style, begin, choose_device, describe_environment, compare, show
-    data      CLASS_NAMES, CLASS_COLORS, load_fashion_mnist                                          4.3.02
+    data      CLASS_NAMES, load_fashion_mnist                                                        4.3.02
     model     Sampling, build_encoder, build_decoder                                                 4.3.03, 4.3.04
     loss      reconstruction_loss, kl_divergence, VAE, build_vae                                     4.3.05
     training  course_schedule, fit, train_or_load, evaluate                                          4.3.06
-    looking   encode, sample, decode, reconstruct, latent_grid, uncertainty_maps                     4.3.07 to 4.3.10
-    judging   log_evidence                                                                           4.3.13
+    looking   encode, sample, decode, reconstruct, uncertainty_maps, log_evidence                    4.3.07 to 4.3.13
     plots     plot_images, plot_one_per_class, plot_history, plot_reconstructions, plot_latent_scatter, plot_class_maps,
-              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion, explore_plane
+              plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion, CLASS_COLORS
+    plane     latent_grid, explore_plane                                                             4.3.09
 
-Model, loss, training, looking and judging are written below, in this order. The rest is re-exported: plots from
-`vae_plots.py`, the parameters of a section and `compare` from `course.py`, data from `fashion_mnist.py`, versions,
-device and files from `machine.py`. Conventions: images are float32 arrays of shape (N, 28, 28, 1) with values in
-[0, 1]; every loss is in nats.
+Model, loss, training and looking are written below, in this order. The rest is re-exported: plots from `vae_plots.py`,
+the plane from `plane_explorer.py`, parameters and `compare` from `course.py`, data from `fashion_mnist.py`, versions,
+device and files from `machine.py`. Images are float32 (N, 28, 28, 1) with values in [0, 1]; losses are in nats.
 """
 
 import inspect
@@ -90,12 +89,12 @@ def _integer(rng: np.random.Generator) -> int:
 
 # ------------------------------------------------------------------------------------------------------ model
 
-# Far outside anything that training meets (sigma from 3e-7 to 22,026), near enough that exp() stays finite.
+# Outside what training with a KL meets (sigma from 3e-7 to 22,026), near enough that exp() stays finite.
 LOGVAR_MIN, LOGVAR_MAX = -30.0, 20.0
 
 
 def _guard(logvar: Any) -> Any:
-    """Clip `logvar` so that exp() cannot overflow; changes nothing in the range that training meets."""
+    """Clip `logvar` so that exp() cannot overflow; changes nothing in the range that training with a KL meets."""
     return ops.clip(logvar, LOGVAR_MIN, LOGVAR_MAX)
 
 
@@ -277,9 +276,9 @@ class VAE(keras.Model):
         return x_hat
 
     def compute_loss(self, *_: Any, **__: Any) -> Any:
-        """Return the loss that `call` has added, as Keras descends it."""
+        """Return what `call`, and a layer's regulariser, have added to the loss, as Keras descends it."""
         # tf.distribute adds the devices' gradients up, so each contributes its share of the mean.
-        return self.losses[0] / tf.distribute.get_strategy().num_replicas_in_sync
+        return sum(self.losses) / tf.distribute.get_strategy().num_replicas_in_sync
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Return the means since the epoch began, by name."""
@@ -528,7 +527,8 @@ def log_evidence(vae: VAE, x: np.ndarray, step: float = 0.05, radius: float = 6.
     """Return log p(x) of each image (N, 28, 28, 1), for one or two latents: (N,), nats.
 
     It is the log of the integral of p(z) exp(-reconstruction_loss) over z, as a sum over a grid of `step` in the disc
-    of `radius`; so p(x) is a probability for pixels 0 and 1, and for "gaussian" a density but for that loss's constant.
+    of `radius`, beyond which no posterior may reach; sigma of none should be much below `step`. So p(x) is a
+    probability for pixels 0 and 1, and for "gaussian" a density but for that loss's constant.
     """
     d = vae.decoder.input_shape[-1]
     if d > 2:

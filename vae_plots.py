@@ -181,7 +181,7 @@ def plot_reconstructions(x: Any, rows: Mapping[str, Any], titles: Sequence[str] 
     of = f" ({', '.join(titles)})" if len(titles) else ""
     fig.alt_text = (
         f"{_many(len(x), 'original')}{of} above {_many(len(rows), 'row')} of reconstructions: {', '.join(rows)}. "
-        f"Mean squared error, summed over pixels: {', '.join(errors)}."
+        f"Summed squared error of an image, on average: {', '.join(errors)}."
     )
     return fig
 

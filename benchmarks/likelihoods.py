@@ -35,10 +35,6 @@ class ContinuousBernoulliVAE(vh.VAE):
         self.add_loss(-ops.mean(ops.sum(log_constants, axis=(1, 2, 3))))
         return x_hat
 
-    def compute_loss(self, *_: Any, **__: Any) -> Any:
-        """Return what both calls have added."""
-        return sum(self.losses)
-
 
 def train(likelihood: str, x: np.ndarray, seed: int) -> vh.VAE:
     """Return the course's network, trained with one of `LIKELIHOODS`."""

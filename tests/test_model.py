@@ -106,6 +106,14 @@ def test_a_sample_has_the_mean_and_the_standard_deviation_it_is_told():
     assert (vh.sample(mu, logvar, seed=2) != z).all()
 
 
+def test_what_a_layer_adds_to_the_loss_is_descended_too(x, small_vae):
+    vae = small_vae()
+    vae.decoder.layers[1].kernel.regularizer = keras.regularizers.L2(1.0)
+    vae(x[:4])
+    added = np.sum(np.square(vae.decoder.layers[1].kernel))
+    np.testing.assert_allclose(vae.compute_loss(), float(vae.trackers[0].result()) + added, rtol=1e-4)
+
+
 @pytest.mark.parametrize("likelihood", vh.LIKELIHOODS)
 def test_evaluate_is_the_loss_that_keras_reports_with_other_draws(likelihood, x, small_vae):
     vae = small_vae(likelihood=likelihood, beta=3.0)

@@ -65,14 +65,6 @@ def test_its_title_carries_its_number_and_headings_are_unique_and_in_order(path)
 
 
 @every_notebook
-def test_its_links_lead_somewhere(path):
-    headings = [heading.replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", prose(path), flags=re.M)]
-    for file, heading in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", prose(path)):
-        assert (path.parent / file).exists(), f"{file} does not exist"
-        assert file or heading in headings, f"there is no heading {heading}"
-
-
-@every_notebook
 def test_every_picture_has_alt_text_and_fits_the_page(path):
     for output in outputs(path):
         if "image/png" in output.get("data", {}):

@@ -79,6 +79,7 @@ def test_a_name_becomes_a_file_name_without_losing_letters():
     [
         ("NAME=Ada", "Name and course are needed"),
         ("NAME=!? COURSE=ML", "needs a letter or a digit"),
+        ("NAME='Ada Lovelace' COURSE=ML", "Type, for example"),  # a shell that knows no such quotes
         ("NAME=Ada COURSE=ML PART=half", "PART=exercise"),
     ],
 )

@@ -1,6 +1,6 @@
 """Execute every notebook and pack what is handed in: one archive with notebooks, modules, data, a page and a PDF.
 
-    python tools/submission.py NAME='Ada Lovelace' COURSE='Machine learning 1'
+    python tools/submission.py NAME="Ada Lovelace" COURSE="Machine learning 1"
 
 PART=exercise leaves out what goes beyond the exercise; parameters such as LIKELIHOOD=gaussian reach every notebook.
 """
@@ -21,7 +21,7 @@ PARTS = {"": ("",), "exercise": ("4.3.0", "4.3.10")}  # what the names of a part
 PACKED = "*.py *.md *.toml LICENSE Makefile environment.yml requirements*.txt docs/* data/* notebooks/*.py"
 PACKED += " notebooks/*.json tools/* tests/*.py benchmarks/*.* benchmarks/results/*"
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-EXAMPLE = "make submission NAME='Ada Lovelace' COURSE='Machine learning 1'"
+EXAMPLE = 'make submission NAME="Ada Lovelace" COURSE="Machine learning 1"'
 
 
 def file_name(name: str) -> str:
@@ -57,9 +57,9 @@ def pack(folder: Path, name: str, course: str) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Read the arguments, do the work, and say what to hand in."""
-    given = settings(arguments)
+    given, stray = settings(arguments), [word for word in arguments if "=" not in word]
     name, course, part = (given.pop(key, "").strip() for key in ("NAME", "COURSE", "PART"))
-    if not file_name(name) or not course:
+    if stray or not file_name(name) or not course:
         print(f"Name and course are needed, and a name needs a letter or a digit. Type, for example: {EXAMPLE}")
         return 2
     if part not in PARTS:
