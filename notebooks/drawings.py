@@ -26,7 +26,8 @@ def overfitting(history: dict[str, list[float]]) -> Figure:
     ax.plot(best + 1, val_loss[best], "o", ms=8, color="#CC6677")
     ax.annotate("lowest", (best + 1, val_loss[best]), (0, 24), textcoords="offset points", ha="center")
     spread = val_loss[best] - loss.min()
-    ax.set(xlabel="epoch", ylabel="loss, nats per image", ylim=(loss.min() - 0.3 * spread, val_loss[best] + 2 * spread))
+    ax.set(xlabel="epoch, in which each image is seen five times", ylabel="loss, nats per image")
+    ax.set(xticks=epochs, ylim=(loss.min() - 0.3 * spread, val_loss[best] + 2 * spread))
     ax.set_title("The same network on 100 images (the first epochs lie above)")
     ax.legend(loc="upper right")
     fig.alt_text = (
