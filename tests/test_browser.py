@@ -79,6 +79,7 @@ def test_the_page_has_no(page, selector, wrong):
     assert page.execute_script(script, selector) == []
 
 
+@pytest.mark.parametrize("page", [390], indirect=True)  # where most boxes scroll; nothing else depends on the width
 def test_axe_finds_nothing(page):
     from selenium_axe_python import Axe  # it is no part of the Mac's set
 
