@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from importlib.util import find_spec
 
 import pytest
@@ -23,12 +24,8 @@ def small():
 
 @pytest.fixture
 def train(small):
-    """Train or load a small model for one epoch, in a folder."""
-
-    def train(x, folder, **settings):
-        return vh.train_or_load(x, cache_dir=folder, **{"epochs": 1} | small | settings)
-
-    return train
+    """Train or load a small model, for one epoch if no other number is given."""
+    return partial(vh.train_or_load, epochs=1, **small)
 
 
 @pytest.fixture

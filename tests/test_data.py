@@ -1,6 +1,7 @@
 """The data are what they claim to be, wherever they come from, and a bad file is named with its remedy."""
 
 import gzip
+import os
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -27,19 +28,12 @@ def originals(tmp_path, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path)
     monkeypatch.setattr(fashion_mnist, "BUNDLE", tmp_path / "bundle.npz")
     named = arrays | {f"{name}[:10000]": arrays[name][:10_000] for name in ("x_train", "y_train")}
-    digests = {name: fashion_mnist.array_digest(array) for name, array in named.items()}
-    monkeypatch.setattr(fashion_mnist, "_DIGESTS", digests)
+    monkeypatch.setattr(fashion_mnist, "_DIGESTS", {name: fashion_mnist.array_digest(a) for name, a in named.items()})
     for name, array in arrays.items():
         content = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
         (tmp_path / fashion_mnist._ORIGINAL_FILES[name]).write_bytes(gzip.compress(content, 1))
     np.savez(fashion_mnist.BUNDLE, **{name: array[:10_000] for name, array in arrays.items()})
     return arrays
-
-
-def test_the_class_names_are_zalandos_in_the_order_of_the_labels():
-    """https://github.com/zalandoresearch/fashion-mnist#labels"""
-    assert fashion_mnist.CLASS_NAMES[:5] == ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
-    assert fashion_mnist.CLASS_NAMES[5:] == ("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 @pytest.mark.parametrize(("first_10k", "count"), [(True, 10_000), (False, 10_010)], ids=["bundle", "all_images"])
@@ -71,17 +65,11 @@ def test_a_download_is_verified_as_every_other_source(originals, tmp_path, monke
         load_fashion_mnist(first_10k=False)
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("Name or service not known", r"network\?.*first_10k=True"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer certificate", r"Install Certificates\.command"),
-    ],
-)
-def test_a_download_that_fails_is_said_with_the_ways_out(reason, words, originals, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("reason", "remedy"), [("no route", "network"), ("CERTIFICATE_VERIFY_FAILED", "Certificates")])
+def test_a_download_that_fails_is_said_with_the_ways_out(reason, remedy, originals, tmp_path, monkeypatch):
     (tmp_path / IMAGES).unlink()
     monkeypatch.setattr("keras.datasets.fashion_mnist.load_data", Mock(side_effect=URLError(reason)))
-    with pytest.raises(ConnectionError, match=words):
+    with pytest.raises(ConnectionError, match=f"{remedy}.*first_10k=True"):
         load_fashion_mnist(first_10k=False)
 
 
@@ -89,14 +77,6 @@ def flip_a_byte(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def cut_inside(path):
-    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:1000], 1))
 
 
 def swap_labels(path):
@@ -108,12 +88,11 @@ def swap_labels(path):
     ("file", "damage", "words"),
     [
         ("bundle.npz", flip_a_byte, "cannot be read.*git checkout"),
-        ("bundle.npz", truncate, "cannot be read.*git checkout"),
         ("bundle.npz", Path.unlink, "cannot be read.*git checkout"),
         ("bundle.npz", swap_labels, r"y_train\[:10000\], but it holds y_test.*git checkout"),
         (IMAGES, flip_a_byte, "cannot be read.*Delete"),
-        (IMAGES, truncate, "cannot be read.*Delete"),
-        (IMAGES, cut_inside, "is cut short.*Delete"),
+        (IMAGES, lambda path: os.truncate(path, 1000), "cannot be read.*Delete"),
+        (IMAGES, lambda path: path.write_bytes(gzip.compress(bytes(1000))), "is cut short.*Delete"),
     ],
 )
 def test_a_bad_file_is_named_with_what_is_wrong_and_the_remedy(file, damage, words, originals, tmp_path):
