@@ -2,10 +2,9 @@
 
     python benchmarks/beta.py      about ten minutes on two cores
 
-The course's network and training, as `vh.fit` does it by default, for every weight and five seeds: weights, draws and
-batch order vary, images do not. Each model is scored on the 10,000 training images and on the test images, one z per
-image. Numbers go to benchmarks/results/beta.json, as lists by beta and seed; pictures of the first seed, as bytes from
-0 to 255, to benchmarks/results/beta.npz.
+The course's network and training for every weight and five seeds: weights, draws and batch order vary, images do not.
+Each model is scored on the 10,000 training images and on the test images, one z per image: lists by beta and seed, and
+the pictures of the first seed, as bytes from 0 to 255.
 """
 
 from itertools import product
@@ -27,12 +26,12 @@ def train(job: tuple[float, int]) -> dict[str, Any]:
     (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
     vae = vh.build_vae(beta=beta, seed=seed)
     vh.fit(vae, x_train, seed=seed)
-    row: dict[str, Any] = {}
+    images = x_test[[list(y_test).index(c) for c in SHOWN]]
+    row = {"test_images": images, "reconstructions": vh.reconstruct(vae, images, seed=seed)}
+    row["prior_samples"] = vh.decode(vae, np.random.default_rng(seed).standard_normal((8, 2)))
     for split, x in (("train", x_train), ("test", x_test)):
         row[split] = vh.evaluate(vae, x) | {"variance of mu": vh.encode(vae, x)[0].var(axis=0)}
-    images = x_test[[list(y_test).index(c) for c in SHOWN]]
-    row |= {"test_images": images, "reconstructions": vh.reconstruct(vae, images, seed=seed)}
-    return row | {"prior_samples": vh.decode(vae, np.random.default_rng(seed).standard_normal((8, 2)))}
+    return row
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What the benchmark scripts share: results and their machine, a section's own functions, and running many jobs."""
 
 import ast
-import contextlib
 import json
 import os
 import platform
@@ -9,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks" / "results"
-sys.path += [str(ROOT), str(ROOT / "notebooks")]
+sys.path += [str(ROOT), str(ROOT / "notebooks"), str(ROOT / "tools")]
+from count_code import cells
+from machine import installed_versions
 
 SEEDS = (42, 1, 2, 3, 4)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
@@ -25,12 +27,9 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 def machine() -> dict[str, str]:
     """Return the machine, Python and the packages that matter, by name."""
-    versions = {"machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"}
-    versions["python"] = platform.python_version()
-    for package in ("tensorflow", "tensorflow-cpu", "keras", "numpy", "torch"):
-        with contextlib.suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return versions
+    cores = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    versions = {"machine": cores, "python": platform.python_version(), **installed_versions()}
+    return versions | {package: version(package) for package in ("numpy", "torch") if find_spec(package)}
 
 
 def read_results(name: str) -> dict[str, Any]:
@@ -65,11 +64,9 @@ def seconds_of_epochs(count: int, *x: Any) -> float:
 def section(number: str) -> SimpleNamespace:
     """Return the functions, classes and constants that a section defines, so that nothing is written twice."""
     (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    tree = ast.parse("\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    tree = ast.parse("\n".join(source for source, _ in cells(path, "code")))
     kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    constants = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]).isupper()]
-    tree.body = [node for node in tree.body if isinstance(node, kept) or node in constants]
+    tree.body = [node for node in tree.body if isinstance(node, kept) or ast.unparse(node).split(" = ")[0].isupper()]
     defined: dict[str, Any] = {}
     exec(compile(tree, path.name, "exec"), defined)
     return SimpleNamespace(**defined)

@@ -2,13 +2,13 @@
 
     python benchmarks/likelihoods.py              all of it, about 15 minutes on two cores
 
-Every run has the course's settings: the first 10,000 training images, 8 epochs, and for each seed the same weights to
-begin with. Only what a pixel costs differs, and stands in the section. Weights, draws and the order of the images vary
-with the seed; the images do not. The numbers are means over the 10,000 test images, one z for each, in nats per image.
-Written to benchmarks/results/likelihoods.json; the reconstructions of one test image per class by the models of the
-first seed, from mu, to likelihoods.npz beside it.
+Every run has the course's settings; only what a pixel costs differs, and stands in the section. Weights, draws and the
+order of the images vary with the seed; the images do not. The numbers are means over the 10,000 test images, one z for
+each, in nats per image. Beside them, in likelihoods.npz: the reconstructions of one test image per class by the models
+of the first seed, from mu.
 """
 
+from functools import partial
 from itertools import product
 from types import FunctionType
 from typing import Any
@@ -20,7 +20,6 @@ import vae_helpers as vh
 import numpy as np
 from keras import ops
 
-LIKELIHOODS = ("squared error", "learned variance", "BCE", "continuous Bernoulli")
 told = section("4.3.11")
 log_constant_in_training = FunctionType(told.log_constant.__code__, {"np": ops})
 
@@ -36,15 +35,12 @@ class ContinuousBernoulliVAE(vh.VAE):
         return x_hat
 
 
-def train(likelihood: str, x: np.ndarray, seed: int) -> vh.VAE:
-    """Return the course's network, trained with one of `LIKELIHOODS`."""
-    vae = vh.build_vae(likelihood="gaussian" if likelihood == "squared error" else "bernoulli", seed=seed)
-    if likelihood == "learned variance":
-        vae = told.SigmaVAE(vae.encoder, vae.decoder)
-    elif likelihood == "continuous Bernoulli":
-        vae = ContinuousBernoulliVAE(vae.encoder, vae.decoder)
-    vh.fit(vae, x, seed=seed)
-    return vae
+LIKELIHOODS = {
+    "squared error": partial(vh.VAE, likelihood="gaussian"),
+    "learned variance": told.SigmaVAE,
+    "BCE": vh.VAE,
+    "continuous Bernoulli": ContinuousBernoulliVAE,
+}
 
 
 def mean_pixel(likelihood: str, x_hat: np.ndarray) -> np.ndarray:
@@ -71,19 +67,20 @@ def score(likelihood: str, vae: vh.VAE, x_train: np.ndarray, x: np.ndarray, seed
     row["bytes"] = kl_loss + np.mean(told.byte_nats(cost, x, x_hat), dtype="float64")
     if likelihood == "continuous Bernoulli":  # bytes do not see its constant: it divides out
         row["printed"] -= 784 * np.mean(told.log_constant(x_hat), dtype="float64")
-    if likelihood in LIKELIHOODS[:2]:
+    if likelihood in ("squared error", "learned variance"):
         row["sigma2_x"] = 0.5 if likelihood == "squared error" else best
         row["bytes at its best variance"] = kl_loss + np.mean(told.byte_nats(density, x, x_hat), dtype="float64")
     return {name: float(value) for name, value in row.items()}
 
 
-def run(job: tuple[int, str]) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+def run(job: tuple[int, str]) -> tuple[dict[str, Any], list[int], np.ndarray]:
     """Train one likelihood with one seed; return its numbers, one test image per class, and how it shows them."""
     seed, likelihood = job
     (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
-    vae = train(likelihood, x_train, seed)
+    vae = LIKELIHOODS[likelihood](vh.build_encoder(seed=seed), vh.build_decoder(seed=seed))
+    vh.fit(vae, x_train, seed=seed)
     row = {"likelihood": likelihood, "seed": seed, **score(likelihood, vae, x_train, x_test, seed)}
-    images = np.array([list(y_test).index(c) for c in range(10)])
+    images = [list(y_test).index(c) for c in range(10)]
     pictures = mean_pixel(likelihood, vh.reconstruct(vae, x_test[images]))
     return row, images, np.round(255 * pictures).astype("uint8")
 

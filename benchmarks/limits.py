@@ -3,8 +3,8 @@
     python benchmarks/limits.py    about 22 minutes on two cores
 
 Every setting trains with five seeds, which vary the first weights, the order of the batches and all draws; the images
-stay the same. Numbers go to benchmarks/results/limits.json, by setting and name a list over the seeds; pictures of the
-first seed go to limits.npz. One setting needs all 60,000 images (see fashion_mnist.py).
+stay the same. Kept are, by setting and name, the numbers of all seeds and the pictures of the first. One setting needs
+all 60,000 images (see fashion_mnist.py).
 """
 
 from itertools import product
@@ -53,7 +53,7 @@ def measure(job: tuple[str, int]) -> tuple[dict[str, float], dict[str, np.ndarra
     if name not in SAMPLED:
         return numbers, {}
 
-    mu, _ = vh.encode(vae, x_train)
+    mu = vh.encode(vae, x_train)[0]
     d = mu.shape[1]
     priors = {"standard": (np.zeros(d), np.eye(d))} | ({"fitted": (mu.mean(axis=0), np.cov(mu.T))} if plain else {})
     eps, arrays = np.random.default_rng(seed).standard_normal((DRAWS, d)), {}

@@ -1,20 +1,18 @@
 """Measure each notebook as a reader runs it: seconds from a fresh kernel, and the kernel's peak memory.
 
-    python benchmarks/notebooks.py                 all of them, about ten minutes on two cores
-    python benchmarks/notebooks.py 4.3.05 4.3.06   only these; the others keep their last figures
+    python benchmarks/notebooks.py    about ten minutes on two cores
 
-The notebooks run in the order of the sections, so those after 4.3.06 load what it has trained. Nothing is written but
-benchmarks/results/notebooks.json. The seconds include the start of the kernel and the import of TensorFlow. A machine's
-speed changes within an hour: before and after each notebook a yardstick is measured, the course's default training of 8
-epochs, of which two are timed. `trainings` is how many such trainings would take as long as the notebook.
+The notebooks run in the order of the sections, so those after 4.3.06 load what it has trained. The seconds include the
+start of the kernel and the import of TensorFlow. A machine's speed changes within an hour: before and after each
+notebook a yardstick is measured, the course's default training of 8 epochs, of which two are timed. `trainings` is how
+many such trainings would take as long as the notebook.
 """
 
-import sys
 import time
 from pathlib import Path
 
 import nbformat
-from common import ROOT, read_results, seconds_of_epochs, write_results
+from common import ROOT, seconds_of_epochs, write_results
 from nbclient import NotebookClient
 
 import vae_helpers as vh
@@ -40,12 +38,10 @@ def yardstick() -> float:
 
 
 if __name__ == "__main__":
-    results = read_results("notebooks")["notebooks"]
-    before = yardstick()
+    results, before = {}, yardstick()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        if path.name.startswith(tuple(sys.argv[1:]) or ("",)):
-            figures, after = measure(path), yardstick()
-            figures["trainings"] = round(figures["seconds"] / ((before + after) / 2), 2)
-            print(f"{path.stem:28}", figures, f"one training: {before:.1f} s before, {after:.1f} s after", flush=True)
-            results[path.stem], before = figures, after
-    write_results("notebooks", {"notebooks": dict(sorted(results.items()))})
+        figures, after = measure(path), yardstick()
+        figures["trainings"] = round(figures["seconds"] / ((before + after) / 2), 2)
+        print(f"{path.stem:28}", figures, f"one training: {before:.1f} s before, {after:.1f} s after", flush=True)
+        results[path.stem], before = figures, after
+    write_results("notebooks", {"notebooks": results})

@@ -21,7 +21,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
@@ -33,7 +32,7 @@ import course
 
 OWN = course.PARAMETERS["SEED"]
 SEEDS = (OWN, 1, 2, 3, 4, 5, 6, 7)
-STUDENT_T = 3.7074  # the 99.5 % quantile of Student's distribution with 6 degrees of freedom
+STUDENT_T = 3.7074
 # Of the course's seed: the environment of each further run.
 VARIANTS: dict[str, dict[str, str]] = {
     "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
@@ -43,45 +42,41 @@ VARIANTS: dict[str, dict[str, str]] = {
 }
 
 
-def bounds(values: Mapping[str, float], variants: Mapping[str, float], unit: str) -> tuple[list[float], list[float]]:
+def bounds(values: dict[str, float], variants: dict[str, float], unit: str) -> tuple[list[float], list[float]]:
     """Return [low, high] for the course's own seed, and [low, high] for any other, by the rule above."""
     others = [value for seed, value in values.items() if seed != str(OWN)]
     five = [values[str(OWN)], *variants.values()]
-    reach = STUDENT_T * math.sqrt(1 + 1 / len(others))
-    s = stdev(others)
+    reach, s = STUDENT_T * math.sqrt(1 + 1 / len(others)), stdev(others)
     least = max(min(0.3, reach * s) if unit.startswith("nats") else 0.0, min(s / 4, abs(five[0]) / 10))
-    margin = max(max(five) - min(five), least)
-    if s == 0:  # a number that no seed changes, such as a count: leave room for rounding
-        margin = 1e-6 * abs(five[0])
+    # A number that no seed changes, such as a count, has room for rounding.
+    margin = max(max(five) - min(five), least) if s else 1e-6 * abs(five[0])
     own = min(five) - margin, max(five) + margin
-    if unit == "times":
-        logs = [math.log(value) for value in others]
-        seeds = [math.exp(mean(logs) + side * reach * stdev(logs)) for side in (-1, 1)]
-    else:
-        seeds = [mean(others) + side * reach * s for side in (-1, 1)] if s else own
+    there, back = (math.log, math.exp) if unit == "times" else (float, float)
+    scaled = [there(value) for value in others]
+    seeds = [back(mean(scaled) + side * reach * stdev(scaled)) for side in (-1, 1)] if s else own
     return [float(f"{v:.7g}") for v in own], [float(f"{v:.7g}") for v in seeds]
 
 
 def run(job: tuple[str, int, str]) -> dict[str, dict[str, Any]]:
-    """Run one section with one seed under one variant ("" for none); return its numbers by name."""
+    """Run one section with one seed under one variant ("plain" for none); return its numbers by name."""
     section, seed, variant = job
     python = ROOT / ".venv-apple" / "bin" / "python" if variant == "a Mac's versions" else sys.executable
     with tempfile.TemporaryDirectory() as folder:
         collected = Path(folder) / "values.jsonl"
         environment = os.environ | VARIANTS.get(variant, {}) | {"VAE_COLLECT": str(collected)}
-        environment["VAE_TRAINED"] = str(ROOT / "build" / "seeds" / (variant.replace(" ", "-") or "plain"))
+        environment["VAE_TRAINED"] = str(ROOT / "build" / "seeds" / variant.replace(" ", "-"))
         command = [python, ROOT / "tools" / "execute.py", folder, section, f"SEED={seed}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"{section}, seed {seed}, {variant or 'as it is'}: {done.stdout}{done.stderr}")
+            sys.exit(f"{job}: {done.stdout}{done.stderr}")
         rows = [json.loads(line) for line in collected.read_text(encoding="utf-8").splitlines()]
-    print(f"{section}  seed {seed}  {variant}", flush=True)
+    print("done:", *job, flush=True)
     return {row["name"]: row for row in rows}
 
 
 def measure(section: str) -> dict[str, Any]:
     """Return what expected.json keeps of one section: every number with its values and its bounds."""
-    jobs = [(section, seed, "") for seed in SEEDS] + [(section, OWN, variant) for variant in VARIANTS]
+    jobs = [(section, seed, "plain") for seed in SEEDS] + [(section, OWN, variant) for variant in VARIANTS]
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(run, jobs))
     measured = {}

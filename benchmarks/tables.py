@@ -9,16 +9,12 @@ The pages themselves say what is measured: only tables, figures in sentences and
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from statistics import median
+from math import log
+from statistics import linear_regression, median
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from common import FOLDER, ROOT, read_results
+from matplotlib.figure import Figure
 
-PAGE = ROOT / "benchmarks" / "README.md"
 Place = tuple[str, str]  # a pattern that finds one place in a page, and what shall stand there
 
 
@@ -68,7 +64,8 @@ def reached(course: dict, other: dict) -> float:
 def draw_time_to_quality() -> None:
     """Draw the loss against the seconds of training."""
     report = read_results("choose_network")["report"]
-    fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    fig = Figure(figsize=(8, 4.5), layout="constrained")
+    ax = fig.subplots()
     looks = {"course": ("#332288", "-"), "course, 30 epochs": ("#117733", "-."), "tutorial": ("#CC6677", "--")}
     for name, (color, style) in looks.items():
         for run in report[name]:
@@ -111,63 +108,59 @@ def throughput() -> Iterator[Place]:
 
 
 def growth() -> Iterator[Place]:
-    """Return time and memory of one epoch against the number of images."""
+    """Return time and memory of one epoch against the number of images, and the power of it that the time grows like.
+
+    Other work on the machine only adds to the seconds: so the least of each size, and the medians beside them.
+    """
     results = read_results("growth")
-    rows = []
-    for images in sorted({row["images"] for row in results["rows"]}):
-        same = [row for row in results["rows"] if row["images"] == images]
-        peak = max(row["peak_gb"] for row in same)
-        rows.append([f"{images:,}", span([row["seconds"] for row in same]), f"{peak:.2f}"])
+    sizes: dict[int, list[dict]] = {}
+    for row in results["rows"]:
+        sizes.setdefault(row["images"], []).append(row)
+    seconds = {images: [row["seconds"] for row in rows] for images, rows in sizes.items()}
+    rows = [[f"{n:,}", span(seconds[n]), f"{max(row['peak_gb'] for row in sizes[n]):.2f}"] for n in sizes]
     yield table(["images", "seconds of one epoch", "peak GB"], rows)
-    yield r"to the power of [\d.]+\d", f"to the power of {results['exponent']:.3f}"
-    yield r"the medians like [\d.]+\d", f"the medians like {results['exponent of the medians']:.3f}"
+    for words, middle in (("to the power of", min), ("the medians like", median)):
+        slope = linear_regression([log(n) for n in sizes], [log(middle(row)) for row in seconds.values()]).slope
+        yield rf"{words} [\d.]+\d", f"{words} {slope:.3f}"
     yield measured_on(results["measured on"], "growth.py")
 
 
 def notebooks() -> Iterator[Place]:
     """Return time and memory of every notebook."""
     results = read_results("notebooks")
-    figures = results["notebooks"]
-    rows = [[name, f"{f['seconds']:.0f}", f"{f['peak_gb']:.2f}"] for name, f in figures.items()]
-    total, peak = sum(f["seconds"] for f in figures.values()), max(f["peak_gb"] for f in figures.values())
-    rows.append(["all", f"{total:.0f} ({total / 60:.1f} minutes)", f"{peak:.2f}"])
-    header = ["notebook", "seconds", "peak GB"]
-    if all("trainings" in f for f in figures.values()):
-        header.append("seconds, a default training just then = 1")
-        trainings = [f["trainings"] for f in figures.values()]
-        rows = [[*row, f"{n:.1f}"] for row, n in zip(rows, [*trainings, sum(trainings)], strict=True)]
-    yield table(header, rows)
+    notebooks = results["notebooks"]
+    rows = [
+        [name, f"{n['seconds']:.0f}", f"{n['peak_gb']:.2f}", f"{n['trainings']:.1f}"] for name, n in notebooks.items()
+    ]
+    total, trainings = (sum(n[key] for n in notebooks.values()) for key in ("seconds", "trainings"))
+    peak = max(n["peak_gb"] for n in notebooks.values())
+    rows.append(["all", f"{total:.0f} ({total / 60:.1f} minutes)", f"{peak:.2f}", f"{trainings:.1f}"])
+    yield table(["notebook", "seconds", "peak GB", "seconds, a default training just then = 1"], rows)
     yield measured_on(results["measured on"], "notebooks.py")
 
 
-def runtime(name: str) -> str:
-    """Return the seconds of a notebook, rounded to five."""
-    return f"{5 * round(read_results('notebooks')['notebooks'][name]['seconds'] / 5)} s"
-
-
-def main(check: bool) -> int:
-    """Replace each place of each page, or compare; return the exit status."""
-    sections = sorted((ROOT / "notebooks").glob("4.3.*.ipynb"))
-    places = {PAGE: [*time_to_quality(), *choice(), *throughput(), *growth(), *notebooks()]}
-    row = r"(?<=\(notebooks/{}\) \| )(.* \| )\S+ s \|$"
-    places[ROOT / "README.md"] = [(row.format(path.name), rf"\g<1>{runtime(path.stem)} |") for path in sections]
-    places |= {path: [(r"Runtime: about \d+ s", f"Runtime: about {runtime(path.stem)}")] for path in sections}
-    status = 0
-    for path, wanted in places.items():
+def main(check: bool) -> None:
+    """Replace each place of each page, or stop at the first page that is out of date."""
+    pages = {ROOT / "benchmarks" / "README.md": [*time_to_quality(), *choice(), *throughput(), *growth(), *notebooks()]}
+    pages[ROOT / "README.md"] = []
+    for path in sorted((ROOT / "notebooks").glob("4.3.*.ipynb")):
+        seconds = 5 * round(read_results("notebooks")["notebooks"][path.stem]["seconds"] / 5)
+        row = rf"(?<=\(notebooks/{path.name}\) \| )(.* \| )\S+ s \|$"
+        pages[ROOT / "README.md"].append((row, rf"\g<1>{seconds} s |"))
+        pages[path] = [(r"Runtime: about \d+ s", f"Runtime: about {seconds} s")]
+    for path, places in pages.items():
         before = text = path.read_text(encoding="utf-8")
-        for pattern, new in wanted:
+        for pattern, new in places:
             text, count = re.subn(pattern, new, text, flags=re.M)
             if count != 1:
                 sys.exit(f"{path.relative_to(ROOT)} has {count} places for {new!r}.")
-        if text != before:
-            status = 1
-            print(f"{path.relative_to(ROOT)} is {'out of date' if check else 'written'}.")
-            if not check:
-                path.write_text(text, encoding="utf-8")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif text != before:
+            sys.exit(f"{path.relative_to(ROOT)} is out of date.")
     if not check:
         draw_time_to_quality()
-    return status if check else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    main("--check" in sys.argv[1:])

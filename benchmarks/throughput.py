@@ -2,16 +2,16 @@
 
     python benchmarks/throughput.py    about five minutes on two cores
 
-All run in turn, five times over, 10,000 images each, after one epoch that is not counted; the ratios are taken within a
+All run in turn, five times over, 10,000 images each, after a round that is not counted; the ratios are taken within a
 round. PyTorch takes part where it is installed (`pip install torch` in an environment of its own will do). The
 machine's limit is a large float32 matrix product in the same round; the network's share of it counts multiply-adds of
 the forward pass three times, for the backward pass needs about twice as many again. Parts of the bare loop say where
 the rest goes.
 """
 
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from timeit import timeit
 
 from common import seconds_of_epochs, write_results
 
@@ -27,16 +27,17 @@ ROUNDS, IMAGES, BATCH = 5, 10_000, vh.BATCH_SIZE
 def multiply_adds(model: keras.Model) -> int:
     """Return the multiply-adds of one image's forward pass: each kernel counts at every place where it lies."""
     total = 0
-    for layer in (layer for layer in model.layers if hasattr(layer, "kernel")):
-        places = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
-        total += int(np.prod(layer.kernel.shape) * np.prod(places.shape[1:-1]))
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            places = layer.input if isinstance(layer, keras.layers.Conv2DTranspose) else layer.output
+            total += int(np.prod(layer.kernel.shape) * np.prod(places.shape[1:-1]))
     return total
 
 
 def bare_loop(x: np.ndarray) -> dict[str, Callable[[], float]]:
     """Return what gives the seconds of one epoch: a traced step on gathered batches and nothing else, and its parts."""
     vae = vh.build_vae()
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(vh.LEARNING_RATE, 10**6))
+    optimizer = keras.optimizers.Adam(vh.LEARNING_RATE)
     optimizer.build(vae.trainable_variables)
 
     def loss(batch):
@@ -53,17 +54,17 @@ def bare_loop(x: np.ndarray) -> dict[str, Callable[[], float]]:
         optimizer.apply_gradients(zip(gradients(batch), vae.trainable_variables, strict=True))
 
     def epoch(work, size=BATCH, gather=False):
-        one, order = tf.constant(x[:size]), np.random.default_rng(0).permutation(len(x))
+        one, batches = (
+            tf.constant(x[:size]),
+            np.random.default_rng(0).permutation(len(x) // size * size).reshape(-1, size),
+        )
 
-        def run() -> float:
-            work(one)
-            started = time.perf_counter()
-            for i in range(0, len(x) - size + 1, size):
-                work(tf.constant(x[order[i : i + size]]) if gather else one)
-            # As if the epoch had no short last batch, whatever the size.
-            return (time.perf_counter() - started) * len(x) / (len(x) // size * size)
+        def run():
+            for batch in batches:
+                work(tf.constant(x[batch]) if gather else one)
 
-        return run
+        # As if the epoch had no short last batch, whatever the size.
+        return lambda: timeit(run, lambda: work(one), number=1) * len(x) / batches.size
 
     return {
         "bare TensorFlow loop": epoch(step, gather=True),
@@ -93,10 +94,8 @@ def pytorch(x: np.ndarray) -> Callable[[], float]:
     )
     images = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], vh.LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10**6)
 
-    def run() -> float:
-        started = time.perf_counter()
+    def run() -> None:
         for batch in images[torch.randperm(len(images))].split(BATCH):
             optimizer.zero_grad()
             mu, logvar = encoder(batch).chunk(2, dim=1)
@@ -105,21 +104,14 @@ def pytorch(x: np.ndarray) -> Callable[[], float]:
             recon = nn.functional.binary_cross_entropy(x_hat, batch, reduction="sum")
             ((recon + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum()) / len(batch)).backward()
             optimizer.step()
-            schedule.step()
-        return time.perf_counter() - started
 
-    return run
+    return lambda: timeit(run, number=1)
 
 
 def limit() -> float:
     """Return the multiply-adds per second of a large float32 matrix product."""
     a = tf.random.stateless_normal((2048, 2048), seed=(0, 1))
-    tf.linalg.matmul(a, a)
-    started = time.perf_counter()
-    for _ in range(10):
-        product = tf.linalg.matmul(a, a)
-    product.numpy()
-    return 10 * 2048**3 / (time.perf_counter() - started)
+    return 10 * 2048**3 / timeit(lambda: float(tf.linalg.matmul(a, a)[0, 0]), number=10)
 
 
 if __name__ == "__main__":
@@ -129,10 +121,7 @@ if __name__ == "__main__":
     runs = {"our fit": lambda: seconds_of_epochs(1, x), "bare TensorFlow loop": parts.pop("bare TensorFlow loop")}
     if find_spec("torch"):
         runs["PyTorch"] = pytorch(x)
-    else:
-        print("PyTorch is not installed here and is left out.")
-    for run in runs.values():
-        run()
-    rounds = [{name: run() for name, run in runs.items()} | {"limit": limit()} for _ in range(ROUNDS)]
+    runs["limit"] = limit
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(1 + ROUNDS)][1:]
     profile = [{name: run() for name, run in parts.items()} for _ in range(ROUNDS)]
     write_results("throughput", {"images": IMAGES, "multiply_adds": work, "rounds": rounds, "profile": profile})
