@@ -51,13 +51,11 @@ def bare_loop(x: np.ndarray) -> dict[str, Callable[[], float]]:
 
     @tf.function(jit_compile=False)
     def step(batch):
-        optimizer.apply_gradients(zip(gradients(batch), vae.trainable_variables, strict=True))
+        optimizer.apply(gradients(batch), vae.trainable_variables)
 
     def epoch(work, size=BATCH, gather=False):
-        one, batches = (
-            tf.constant(x[:size]),
-            np.random.default_rng(0).permutation(len(x) // size * size).reshape(-1, size),
-        )
+        one = tf.constant(x[:size])
+        batches = np.random.default_rng(0).permutation(len(x) // size * size).reshape(-1, size)
 
         def run():
             for batch in batches:

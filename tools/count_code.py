@@ -10,10 +10,11 @@ The share that teaches is that among the lines that do not set up: set-up is the
 """
 
 import ast
-import json
 import re
 import statistics
 from pathlib import Path
+
+import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
 ASIDE = r"\bassert\b|\bassert_\w+\(|\bcompare\(|\bshow\(|\bplot_\w+\(|\bdrawings\.|\bplt\.|\b(?:ax|axes|fig)\."
@@ -22,8 +23,8 @@ SET_UP = r"^(?:import|from) |\bsys\.path\b|\bvh\.begin\(|load_fashion_mnist\(|tr
 
 def cells(path: Path, kind: str) -> list[tuple[str, set[str]]]:
     """Return source and tags of every cell of one kind."""
-    found = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
-    return [("".join(cell["source"]), set(cell["metadata"].get("tags", []))) for cell in found]
+    found = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+    return [(cell.source, set(cell.metadata.get("tags", []))) for cell in found]
 
 
 def lines(source: str) -> int:

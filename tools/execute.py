@@ -8,6 +8,7 @@ of its cells have run; the first cell that fails is shown, and no further notebo
 """
 
 import ast
+import contextlib
 import logging
 import os
 import re
@@ -25,6 +26,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from course import check_parameters
 from machine import quiet_libraries, write_whole
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -51,16 +53,11 @@ def choose(prefixes: tuple[str, ...], given: dict[str, str]) -> tuple[list[Path]
     notebooks = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.name.startswith(prefixes or ("",))]
     if not notebooks:
         raise ValueError(f"No notebook in {NOTEBOOKS} starts with {' or '.join(prefixes)}.")
-    parameters = {}
+    parameters = dict(given)
     for name, text in given.items():
-        try:
+        with contextlib.suppress(ValueError, SyntaxError):
             parameters[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parameters[name] = text
-    if parameters:
-        from course import check_parameters
-
-        check_parameters(parameters)
+    check_parameters(parameters)
     if unused := set(parameters).difference(*map(inspect_notebook, notebooks)):
         raise ValueError(f"No notebook has {' or '.join(sorted(unused))} in its parameters cell: it changes nothing.")
     return notebooks, parameters

@@ -9,21 +9,23 @@ are switched off (z = mu), because each device draws its own: what is left must 
 import json
 import os
 import socket
-import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-def train() -> dict[str, list[float]]:
-    """Train for two epochs on 256 images: on two workers where TF_CONFIG names them, else on two devices."""
-    sys.path.insert(0, str(ROOT))
+def train(worker: int | None, ports: list[int]) -> list[float]:
+    """Return the losses of two epochs on 256 images: as one of two workers, or, for None, on two devices."""
+    if worker is not None:
+        cluster = {"worker": [f"localhost:{port}" for port in ports]}
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": worker}})
     import vae_helpers as vh
     import tensorflow as tf
 
     vh.choose_device("cpu")  # on every machine, so that two workers do not share one GPU
-    if "TF_CONFIG" in os.environ:
+    if worker is not None:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     else:
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -32,37 +34,19 @@ def train() -> dict[str, list[float]]:
     vh.Sampling.call = lambda self, inputs: 1.0 * inputs[0]
     x = vh.load_fashion_mnist()[0][0][:256]
     with strategy.scope():
-        return vh.fit(vh.build_vae(), x, x[:130], epochs=2, learning_rate=1e-3)
-
-
-def main() -> int:
-    """Start the three processes, print their losses, and return 1 if they differ by more than rounding explains."""
-    free = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    cluster = {"worker": [f"localhost:{server.getsockname()[1]}" for server in free]}
-    for server in free:
-        server.close()
-    places = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
-    environments = [{}, *({"TF_CONFIG": json.dumps(place)} for place in places)]
-    command, output = [sys.executable, __file__, "train"], {"stdout": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, env=os.environ | changes, **output) for changes in environments]
-    losses = []
-    try:
-        for name, process in zip(("two devices", "worker 0", "worker 1"), processes, strict=True):
-            history = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
-            losses.append(history["loss"] + history["val_loss"])
-            row = "  ".join(f"{loss:8.3f}" for loss in losses[-1])
-            print(f"{name:12} loss, then held-out loss, of two epochs: {row}  nats per image", flush=True)
-    finally:
-        for process in processes:
-            process.kill()
-    # Sums are taken in another order, and Adam's first steps are nearly the gradient's sign: so one per cent.
-    agree = all(max(same) <= 1.01 * min(same) for same in zip(*losses, strict=True))
-    print("They agree." if agree else "They do not agree.")
-    return 0 if agree else 1
+        history = vh.fit(vh.build_vae(), x, x[:130], epochs=2, learning_rate=1e-3)
+    return history["loss"] + history["val_loss"]
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        print(json.dumps(train()))
-    else:
-        sys.exit(main())
+    with socket.create_server(("localhost", 0)) as one, socket.create_server(("localhost", 0)) as other:
+        ports = [server.getsockname()[1] for server in (one, other)]
+    with get_context("spawn").Pool(3) as pool:
+        losses = pool.starmap_async(train, [(worker, ports) for worker in (None, 0, 1)], chunksize=1).get(timeout=300)
+    print("Loss, then held-out loss, of two epochs, nats per image:")
+    for name, row in zip(("two devices", "worker 0", "worker 1"), losses, strict=True):
+        print(f"{name:12}", *(f"{loss:8.3f}" for loss in row))
+    # Sums are taken in another order, and Adam's first steps are nearly the gradient's sign: so one per cent.
+    agree = all(max(same) <= 1.01 * min(same) for same in zip(*losses, strict=True))
+    print("They agree." if agree else "They do not agree.")
+    sys.exit(0 if agree else 1)
