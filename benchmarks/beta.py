@@ -8,7 +8,6 @@ the pictures of the first seed, as bytes from 0 to 255.
 """
 
 from itertools import product
-from typing import Any
 
 from common import FOLDER, SEEDS, run_jobs, write_results
 
@@ -20,7 +19,7 @@ BETAS = (0.1, 1, 4, 16, 64, 784)
 SHOWN = (0, 1, 7, 8)  # T-shirt, trousers, sneaker, bag: of each, the first test image
 
 
-def train(job: tuple[float, int]) -> dict[str, Any]:
+def train(job: tuple[float, int]) -> dict:
     """Train one weight with one seed; return its scores and its pictures."""
     beta, seed = job
     (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
@@ -36,7 +35,7 @@ def train(job: tuple[float, int]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     rows = list(run_jobs(train, product(BETAS, SEEDS)))
-    results: dict[str, Any] = {"betas": BETAS, "seeds": SEEDS, "train": {}, "test": {}}
+    results = {"betas": BETAS, "seeds": SEEDS, "train": {}, "test": {}}
     for split, name in product(("train", "test"), ("recon_loss", "kl_loss", "variance of mu")):
         values = np.array([row[split][name] for row in rows])
         results[split][name] = values.reshape(len(BETAS), len(SEEDS), *values.shape[1:]).tolist()

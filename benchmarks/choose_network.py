@@ -14,13 +14,13 @@ scored. The test images are used once, after the last epoch. It needs all 60,000
 import sys
 import time
 from itertools import product
-from typing import Any
 
 from common import machine, read_results, run_jobs, write_results
 
 import vae_helpers as vh
 
 import keras
+
 
 EIGHT = (42, 1, 2, 3, 4, 5, 6, 7)
 # Each differs from the course's settings in what its name says; "peak" and "warmup" are those of the step size.
@@ -47,11 +47,11 @@ JOBS = {
 class Clock(keras.callbacks.Callback):
     """Score the model on images after every half epoch, outside the seconds that count."""
 
-    def __init__(self, x: Any) -> None:
+    def __init__(self, x) -> None:
         super().__init__()
         self.x, self.spent, self.curve, self.started = x, 0.0, [], time.process_time()
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Stop it while the model is scored; the second time in an epoch of 79 steps is after the last."""
         if batch % 40 == 38:
             self.spent += time.process_time() - self.started
@@ -59,7 +59,7 @@ class Clock(keras.callbacks.Callback):
             self.started = time.process_time()
 
 
-def run(job: tuple[str, str, int]) -> dict[str, Any]:
+def run(job: tuple[str, str, int]) -> dict:
     """Train once; return the loss on validation images, or, to report, its curve, the seconds and the test losses."""
     part, name, seed = job
     (x, _), (x_test, _) = vh.load_fashion_mnist(first_10k=False)
@@ -79,7 +79,7 @@ def run(job: tuple[str, str, int]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or JOBS:
-        measured: dict[str, Any] = {"rows": list(run_jobs(run, JOBS[part]))}
+        measured = {"rows": list(run_jobs(run, JOBS[part]))}
         if part == "report":
             measured = {name: [row for row in measured["rows"] if row["name"] == name] for name in REPORTED}
         measured["versions"] = machine()

@@ -11,7 +11,6 @@ of the first seed, from mu.
 from functools import partial
 from itertools import product
 from types import FunctionType
-from typing import Any
 
 from common import FOLDER, SEEDS, run_jobs, section, write_results
 
@@ -27,7 +26,7 @@ log_constant_in_training = FunctionType(told.log_constant.__code__, {"np": ops})
 class ContinuousBernoulliVAE(vh.VAE):
     """The course's VAE, whose cross-entropy gets the constant that makes a density of it."""
 
-    def call(self, x: Any) -> Any:
+    def call(self, x):
         """Encode, draw z and decode: x to x_hat, both (batch, 28, 28, 1); the loss is added on the way."""
         x_hat = super().call(x)
         log_constants = log_constant_in_training(ops.clip(x_hat, vh.CLIP, 1 - vh.CLIP))
@@ -73,7 +72,7 @@ def score(likelihood: str, vae: vh.VAE, x_train: np.ndarray, x: np.ndarray, seed
     return {name: float(value) for name, value in row.items()}
 
 
-def run(job: tuple[int, str]) -> tuple[dict[str, Any], list[int], np.ndarray]:
+def run(job: tuple[int, str]) -> tuple[dict, list[int], np.ndarray]:
     """Train one likelihood with one seed; return its numbers, one test image per class, and how it shows them."""
     seed, likelihood = job
     (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()

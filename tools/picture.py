@@ -3,7 +3,6 @@
 python tools/picture.py    writes docs/vae.png
 """
 
-import io
 import sys
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from vae_plots import draw_rows
 
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 
 SIDE, REACH = 15, 2.1  # garments along one side of the map; how far it goes in each direction
 
@@ -28,7 +26,7 @@ draw_rows(images, [x_test[y_test == c][:2] for c in (0, 1, 2, 3, 4, 5, 7, 8, 9)]
 images.set_title("images")
 near = np.flatnonzero(np.abs(mu).max(axis=1) < 3.2)[:4000]
 vh.plot_latent_scatter(mu[near], y_test[near], plane)
-plt.setp(plane.texts, size=8.5)
+plt.setp(plane.texts, size=8)
 plane.set_title("encoder: a place for every image")
 garments = vh.decode(vae, vh.latent_grid(SIDE, limit=REACH))
 sheet = garments[..., 0].swapaxes(1, 2).reshape(28 * SIDE, -1)
@@ -36,7 +34,4 @@ drawn.imshow(sheet, vmin=0, vmax=1, extent=(-REACH, REACH, -REACH, REACH))
 drawn.set(title="decoder: a garment for every place", xticks=range(-2, 3), yticks=range(-2, 3))
 drawn.set(xlabel="$z_1$", ylabel="$z_2$")
 drawn.grid(False)
-picture = io.BytesIO()
-fig.savefig(picture, dpi=100)
-few_colours = Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-few_colours.save(ROOT / "docs" / "vae.png", optimize=True)
+fig.savefig(ROOT / "docs" / "vae.png", dpi=100, metadata={"Software": None})

@@ -1,14 +1,13 @@
 """Plant realistic mistakes, one at a time, and report which check notices each, how soon, and with which words.
 
-    python tools/planted_bugs.py                 all of them
+    python tools/planted_bugs.py                 all of them, two at a time
     python tools/planted_bugs.py kl eps          only those whose names contain one of these words
     python tools/planted_bugs.py --list          their names
 
 The mistakes stand in tools/planted_bugs.json: in `file`, `old` becomes `new`; `check` is what should notice, a list of
-pytest arguments or a section's number, which nbval then executes. Each is planted in a copy of the repository. It
-counts as noticed only when that check fails with a claim of its own (an assertion, or a compared output), and not
-because Python could not read the file or a name is missing. A mistake that nothing notices ends the run with status 1.
-Two run at a time. Trained models are copied along.
+pytest arguments or a section's number, which nbval then executes. It counts as noticed only when that check fails with
+a claim of its own (an assertion, or a compared output), and not because Python could not read the file or a name is
+missing. A mistake that nothing notices ends the run with status 1.
 """
 
 import json
@@ -22,6 +21,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nbformat
+
 ROOT = Path(__file__).resolve().parents[1]
 BUGS = json.loads((ROOT / "tools" / "planted_bugs.json").read_text(encoding="utf-8"))
 # A check that ends with one of these has not understood anything.
@@ -33,13 +34,12 @@ def planted(bug: dict[str, str]) -> tuple[int, str]:
     text = (ROOT / bug["file"]).read_text(encoding="utf-8")
     if not bug["file"].endswith(".ipynb"):
         return text.count(bug["old"]), text.replace(bug["old"], bug["new"])
-    notebook, count = json.loads(text), 0
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            source = "".join(cell["source"])
-            count += source.count(bug["old"])
-            cell["source"] = source.replace(bug["old"], bug["new"])
-    return count, json.dumps(notebook)
+    notebook, count = nbformat.reads(text, as_version=4), 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            count += cell.source.count(bug["old"])
+            cell.source = cell.source.replace(bug["old"], bug["new"])
+    return count, nbformat.writes(notebook)
 
 
 def run(check: str, bug: dict[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -70,11 +70,12 @@ def notices(bug: dict[str, str]) -> bool:
     return noticed
 
 
-def main(words: list[str]) -> int:
-    """Plant every mistake whose name contains one of `words`, and return the exit status."""
-    bugs = [bug for bug in BUGS if not words or any(word.lower() in bug["name"].lower() for word in words)]
-    if not bugs:
-        sys.exit(f"No mistake has {' or '.join(words)} in its name: see --list.")
+if __name__ == "__main__":
+    words = [word.lower() for word in sys.argv[1:]] or [""]
+    if words == ["--list"]:
+        print("\n".join(bug["name"] for bug in BUGS))
+        sys.exit()
+    bugs = [bug for bug in BUGS if any(word in bug["name"].lower() for word in words)]
     with ThreadPoolExecutor(2) as pool:
         checks = list(dict.fromkeys(bug["check"].split()[0] for bug in bugs))
         for check, result in zip(checks, pool.map(run, checks), strict=True):
@@ -82,11 +83,4 @@ def main(words: list[str]) -> int:
                 sys.exit(f"{check}: fails without any mistake, so it cannot notice one.")
         missed = [bug["name"] for bug, noticed in zip(bugs, pool.map(notices, bugs), strict=True) if not noticed]
     print(f"{len(bugs) - len(missed)} of {len(bugs)} noticed. Missed: {', '.join(missed) or 'none'}")
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print("\n".join(bug["name"] for bug in BUGS))
-    else:
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(1 if missed or not bugs else 0)

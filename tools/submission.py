@@ -21,7 +21,6 @@ PARTS = {"": ("",), "exercise": ("4.3.0", "4.3.10")}  # what the names of a part
 PACKED = "*.py *.md *.toml LICENSE Makefile environment.yml requirements*.txt docs/* data/* notebooks/*.py"
 PACKED += " notebooks/*.json tools/* tests/*.py benchmarks/*.* benchmarks/results/*"
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-EXAMPLE = 'make submission NAME="Ada Lovelace" COURSE="Machine learning 1"'
 
 
 def file_name(name: str) -> str:
@@ -31,22 +30,16 @@ def file_name(name: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"[\W_]+", "-", letters).strip("-"))
 
 
-def sign(path: Path, name: str, course: str) -> None:
-    """Write name and course under the title of a notebook."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["authors"] = [{"name": name}]
-    by = re.sub(r"([\\`*_<>$\[\]])", r"\\\1", f"{name} · {course}")
-    title, *rest = notebook.cells[0].source.split("\n")
-    notebook.cells[0].source = "\n".join([title, "", f"*{by}*", *rest])
-    nbformat.write(notebook, path)
-
-
 def pack(folder: Path, name: str, course: str) -> Path:
-    """Return the archive, made in `folder`, of page, PDF and notebooks there, and of what it takes to run them."""
+    """Return the archive, made in `folder`, of page, PDF and signed notebooks, and of what it takes to run them."""
     files = {path.relative_to(ROOT): path for glob in PACKED.split() for path in ROOT.glob(glob) if path.is_file()}
     files |= {Path(document): folder / document for document in ("vae.html", "vae.pdf")}
+    by = re.sub(r"([\\`*_<>$\[\]])", r"\\\1", f"{name} · {course}")
     for path in folder.glob("*.ipynb"):
-        sign(path, name, course)
+        notebook = nbformat.read(path, as_version=4)
+        title, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = f"{title}\n\n*{by}*\n{rest}"
+        nbformat.write(notebook, path)
         files[Path("notebooks", path.name)] = path
     target = folder / f"vae-{file_name(name)}.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -60,7 +53,8 @@ def main(arguments: list[str]) -> int:
     given, stray = settings(arguments), [word for word in arguments if "=" not in word]
     name, course, part = (given.pop(key, "").strip() for key in ("NAME", "COURSE", "PART"))
     if stray or not file_name(name) or not course:
-        print(f"Name and course are needed, and a name needs a letter or a digit. Type, for example: {EXAMPLE}")
+        print("Name and course are needed, and a name needs a letter or a digit. Type, for example:")
+        print('make submission NAME="Ada Lovelace" COURSE="Machine learning 1"')
         return 2
     if part not in PARTS:
         print(f"There is no part {part!r}. Type PART=exercise, or leave PART out to hand in everything.")
