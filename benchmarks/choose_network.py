@@ -6,9 +6,8 @@
 
 Every run trains on training images 0 to 9,999. A candidate is scored on training images 10,000 to 19,999, which no
 notebook ever trains on. Reported are the chosen settings, the same for 30 epochs, and the usual tutorial network and
-training, every seed against its own twin. Seconds are those of the processor, on one thread, two runs at a time: on an
-idle core they are the seconds of the clock, and other processes do not change them much. They stop while the loss is
-scored. The test images are used once, after the last epoch. It needs all 60,000 images (see fashion_mnist.py).
+training, every seed against its own twin, on the test images. Seconds are those of the processor, which other processes
+do not change much, on one thread. It needs all 60,000 images (see fashion_mnist.py).
 """
 
 import sys

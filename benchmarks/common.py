@@ -6,14 +6,12 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks" / "results"
@@ -32,12 +30,12 @@ def machine() -> dict[str, str]:
     return versions | {package: version(package) for package in ("numpy", "torch") if find_spec(package)}
 
 
-def read_results(name: str) -> dict[str, Any]:
+def read_results(name: str) -> dict:
     """Return what `write_results` has kept under `name`."""
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
-def write_results(name: str, results: dict[str, Any]) -> None:
+def write_results(name: str, results: dict) -> None:
     """Keep `results` as benchmarks/results/NAME.json, with the machine and the versions."""
     (FOLDER / f"{name}.json").write_text(json.dumps(results | {"measured on": machine()}, indent=1) + "\n")
 
@@ -50,7 +48,7 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def seconds_of_epochs(count: int, *x: Any) -> float:
+def seconds_of_epochs(count: int, *x) -> float:
     """Return the seconds of `count` epochs of the course's training on images, after one that traces the graph."""
     import vae_helpers as vh
     import keras
@@ -67,12 +65,12 @@ def section(number: str) -> SimpleNamespace:
     tree = ast.parse("\n".join(source for source, _ in cells(path, "code")))
     kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     tree.body = [node for node in tree.body if isinstance(node, kept) or ast.unparse(node).split(" = ")[0].isupper()]
-    defined: dict[str, Any] = {}
+    defined = {}
     exec(compile(tree, path.name, "exec"), defined)
     return SimpleNamespace(**defined)
 
 
-def run_jobs(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int = 2) -> Iterator[Any]:
+def run_jobs(work, jobs, workers: int = 2):
     """Yield `work(job)` for every job in order, each in a fresh process: two at a time, with one thread each.
 
     That is for what does not depend on the clock. One thread also makes a result the same to the last bit on one

@@ -51,8 +51,15 @@ def mean_pixel(likelihood: str, x_hat: np.ndarray) -> np.ndarray:
     return 0.5 - 1 / (2 * u) + 1 / (2 * np.arctanh(u))
 
 
-def score(likelihood: str, vae: vh.VAE, x_train: np.ndarray, x: np.ndarray, seed: int) -> dict[str, float]:
-    """Return a model's numbers on the images `x`: `printed` is the loss as its training prints it."""
+def run(job: tuple[int, str]) -> tuple[dict, list[int], np.ndarray]:
+    """Train one likelihood with one seed; return its numbers, one test image per class, and how it shows them.
+
+    `printed` is the loss as its training prints it.
+    """
+    seed, likelihood = job
+    (x_train, _), (x, y) = vh.load_fashion_mnist()
+    vae = LIKELIHOODS[likelihood](vh.build_encoder(seed=seed), vh.build_decoder(seed=seed))
+    vh.fit(vae, x_train, seed=seed)
     best = float(np.mean(told.square(x_train, vh.reconstruct(vae, x_train, seed)), dtype="float64"))
 
     def density(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -69,18 +76,9 @@ def score(likelihood: str, vae: vh.VAE, x_train: np.ndarray, x: np.ndarray, seed
     if likelihood in ("squared error", "learned variance"):
         row["sigma2_x"] = 0.5 if likelihood == "squared error" else best
         row["bytes at its best variance"] = kl_loss + np.mean(told.byte_nats(density, x, x_hat), dtype="float64")
-    return {name: float(value) for name, value in row.items()}
-
-
-def run(job: tuple[int, str]) -> tuple[dict, list[int], np.ndarray]:
-    """Train one likelihood with one seed; return its numbers, one test image per class, and how it shows them."""
-    seed, likelihood = job
-    (x_train, _), (x_test, y_test) = vh.load_fashion_mnist()
-    vae = LIKELIHOODS[likelihood](vh.build_encoder(seed=seed), vh.build_decoder(seed=seed))
-    vh.fit(vae, x_train, seed=seed)
-    row = {"likelihood": likelihood, "seed": seed, **score(likelihood, vae, x_train, x_test, seed)}
-    images = [list(y_test).index(c) for c in range(10)]
-    pictures = mean_pixel(likelihood, vh.reconstruct(vae, x_test[images]))
+    row = {"likelihood": likelihood, "seed": seed} | {name: float(value) for name, value in row.items()}
+    images = [list(y).index(c) for c in range(10)]
+    pictures = mean_pixel(likelihood, vh.reconstruct(vae, x[images]))
     return row, images, np.round(255 * pictures).astype("uint8")
 
 

@@ -9,7 +9,6 @@ many such trainings would take as long as the notebook.
 """
 
 import time
-from pathlib import Path
 
 import nbformat
 from common import ROOT, seconds_of_epochs, write_results
@@ -18,17 +17,6 @@ from nbclient import NotebookClient
 import vae_helpers as vh
 
 PEAK = f"import sys\nsys.path.insert(0, {str(ROOT / 'benchmarks')!r})\nfrom common import peak_gb\nprint(peak_gb())"
-
-
-def measure(path: Path) -> dict[str, float]:
-    """Execute the notebook at `path` in its own folder; return seconds and the kernel's peak memory in GB."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
-    options = {"timeout": 600, "kernel_name": "python3", "extra_arguments": ["--log-level=40"]}
-    started = time.monotonic()
-    NotebookClient(notebook, resources={"metadata": {"path": path.parent}}, **options).execute()
-    seconds = time.monotonic() - started
-    return {"seconds": round(seconds, 1), "peak_gb": round(float(notebook.cells[-1].outputs[0].text), 2)}
 
 
 def yardstick() -> float:
@@ -40,8 +28,14 @@ def yardstick() -> float:
 if __name__ == "__main__":
     results, before = {}, yardstick()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        figures, after = measure(path), yardstick()
-        figures["trainings"] = round(figures["seconds"] / ((before + after) / 2), 2)
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell(PEAK))
+        options = {"timeout": 600, "kernel_name": "python3", "extra_arguments": ["--log-level=40"]}
+        started = time.monotonic()
+        NotebookClient(notebook, resources={"metadata": {"path": path.parent}}, **options).execute()
+        seconds, after = time.monotonic() - started, yardstick()
+        figures = {"seconds": round(seconds, 1), "peak_gb": round(float(notebook.cells[-1].outputs[0].text), 2)}
+        figures["trainings"] = round(seconds / ((before + after) / 2), 2)
         print(f"{path.stem:28}", figures, f"one training: {before:.1f} s before, {after:.1f} s after", flush=True)
         results[path.stem], before = figures, after
     write_results("notebooks", {"notebooks": results})

@@ -3,10 +3,9 @@
     python benchmarks/seeds.py                 every section of the file, about 25 minutes on two cores
     python benchmarks/seeds.py 4.3.06 4.3.08   only these; a new one is named here once
 
-It runs the notebooks themselves with the parameter SEED and collects what they hand to `compare`: the numbers exist in
-one place. Eight seeds, which change weights, draws and the order of the images, but never the images; and the course's
-own seed four times more: without oneDNN, on one thread, with AVX2 at most, and with a Mac's versions (make
-setup-apple). Two runs at a time. Trained models are kept in build/seeds, so that sections after 4.3.06 load them.
+It runs the notebooks themselves, two at a time, and collects what they hand to `compare`. Eight seeds, which change
+weights, draws and the order of the images, but never the images; and the course's own seed four times more, by VARIANTS
+(a Mac's versions want make setup-apple). Trained models are kept in build/seeds: sections after 4.3.06 load them.
 
 The rule. For another seed: the 99 % prediction interval for an eighth run after seven, m ± t s sqrt(1 + 1/7), where t
 is the 99.5 % quantile of Student's distribution with 6 degrees of freedom. For the course's seed, on a
@@ -24,7 +23,6 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 from common import ONE_THREAD, ROOT, machine
 
@@ -34,7 +32,7 @@ OWN = course.PARAMETERS["SEED"]
 SEEDS = (OWN, 1, 2, 3, 4, 5, 6, 7)
 STUDENT_T = 3.7074
 # Of the course's seed: the environment of each further run.
-VARIANTS: dict[str, dict[str, str]] = {
+VARIANTS = {
     "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "one thread": ONE_THREAD,
     "AVX2 at most": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
@@ -57,7 +55,7 @@ def bounds(values: dict[str, float], variants: dict[str, float], unit: str) -> t
     return [float(f"{v:.7g}") for v in own], [float(f"{v:.7g}") for v in seeds]
 
 
-def run(job: tuple[str, int, str]) -> dict[str, dict[str, Any]]:
+def run(job: tuple[str, int, str]) -> dict[str, dict]:
     """Run one section with one seed under one variant ("plain" for none); return its numbers by name."""
     section, seed, variant = job
     python = ROOT / ".venv-apple" / "bin" / "python" if variant == "a Mac's versions" else sys.executable
@@ -74,25 +72,19 @@ def run(job: tuple[str, int, str]) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows}
 
 
-def measure(section: str) -> dict[str, Any]:
-    """Return what expected.json keeps of one section: every number with its values and its bounds."""
-    jobs = [(section, seed, "plain") for seed in SEEDS] + [(section, OWN, variant) for variant in VARIANTS]
-    with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(run, jobs))
-    measured = {}
-    for name, row in runs[0].items():
-        rounded = [float(f"{numbers[name]['value']:.7g}") for numbers in runs]
-        values = dict(zip(map(str, SEEDS), rounded, strict=False))
-        variants = dict(zip(VARIANTS, rounded[len(SEEDS) :], strict=True))
-        own, seeds = bounds(values, variants, row["unit"])
-        measured[name] = {"unit": row["unit"], "values": values, "variants": variants, "course": own, "seeds": seeds}
-    return measured
-
-
 if __name__ == "__main__":
     known = json.loads(course.EXPECTED.read_text(encoding="utf-8"))
     for section in sys.argv[1:] or known["sections"]:
-        known["sections"][section] = measure(section)
+        jobs = [(section, seed, "plain") for seed in SEEDS] + [(section, OWN, variant) for variant in VARIANTS]
+        with ThreadPoolExecutor(2) as pool:
+            runs = list(pool.map(run, jobs))
+        kept = known["sections"][section] = {}
+        for name, row in runs[0].items():
+            rounded = [float(f"{numbers[name]['value']:.7g}") for numbers in runs]
+            values = dict(zip(map(str, SEEDS), rounded, strict=False))
+            variants = dict(zip(VARIANTS, rounded[len(SEEDS) :], strict=True))
+            own, seeds = bounds(values, variants, row["unit"])
+            kept[name] = {"unit": row["unit"], "values": values, "variants": variants, "course": own, "seeds": seeds}
         known["measured on"] = machine()
         known["sections"] = dict(sorted(known["sections"].items()))
         course.EXPECTED.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

@@ -39,11 +39,6 @@ LOG = re.compile(r"\d{4}-\d\d-\d\d \S+: [IWEF] |[IWEF]\d{4} |WARNING: All log me
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
-def settings(arguments: list[str]) -> dict[str, str]:
-    """Return those of the arguments that read NAME=value."""
-    return dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-
-
 def choose(prefixes: tuple[str, ...], given: dict[str, str]) -> tuple[list[Path], dict[str, object]]:
     """Return the notebooks whose names start so, and the parameters as Python's values; a word needs no quotes.
 
@@ -92,10 +87,10 @@ def reason(error: Exception) -> str:
     return "\n".join([f"Cell {error.exec_count}:", *code, *f"{error.ename}: {error.evalue}".splitlines()[:5]])
 
 
-def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, str] | None = None) -> int:
+def execute_all(folder: Path, prefixes: tuple[str, ...], given: dict[str, str]) -> int:
     """Execute the notebooks whose names start with one of `prefixes` into `folder`; return the exit status."""
     try:
-        notebooks, parameters = choose(prefixes, given or {})
+        notebooks, parameters = choose(prefixes, given)
     except ValueError as error:
         print(error)
         return 2
@@ -144,5 +139,6 @@ def execute_all(folder: Path, prefixes: tuple[str, ...] = (), given: dict[str, s
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
-    names = tuple(argument for argument in sys.argv[2:] if "=" not in argument)
-    sys.exit(execute_all(Path(sys.argv[1]).resolve(), names, settings(sys.argv[2:])))
+    names = tuple(word for word in sys.argv[2:] if "=" not in word)
+    given = dict(word.split("=", 1) for word in sys.argv[2:] if "=" in word)
+    sys.exit(execute_all(Path(sys.argv[1]).resolve(), names, given))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 
-from execute import EXECUTED, ROOT, execute_all, settings
+from execute import EXECUTED, ROOT, execute_all
 from page import BUILD, write_all
 
 PARTS = {"": ("",), "exercise": ("4.3.0", "4.3.10")}  # what the names of a part's notebooks start with
@@ -50,9 +50,9 @@ def pack(folder: Path, name: str, course: str) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Read the arguments, do the work, and say what to hand in."""
-    given, stray = settings(arguments), [word for word in arguments if "=" not in word]
+    given = dict(word.split("=", 1) for word in arguments if "=" in word)
     name, course, part = (given.pop(key, "").strip() for key in ("NAME", "COURSE", "PART"))
-    if stray or not file_name(name) or not course:
+    if len(given) < len(arguments) or not file_name(name) or not course:
         print("Name and course are needed, and a name needs a letter or a digit. Type, for example:")
         print('make submission NAME="Ada Lovelace" COURSE="Machine learning 1"')
         return 2
