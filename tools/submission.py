@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     """Read the arguments, do the work, and say what to hand in."""
     given = dict(word.split("=", 1) for word in arguments if "=" in word)
     name, course, part = (given.pop(key, "").strip() for key in ("NAME", "COURSE", "PART"))
-    if len(given) < len(arguments) or not file_name(name) or not course:
+    if not all("=" in word for word in arguments) or not file_name(name) or not course:
         print("Name and course are needed, and a name needs a letter or a digit. Type, for example:")
         print('make submission NAME="Ada Lovelace" COURSE="Machine learning 1"')
         return 2
