@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -70,7 +71,7 @@ def section(number: str) -> SimpleNamespace:
     return SimpleNamespace(**defined)
 
 
-def run_jobs(work, jobs, workers: int = 2):
+def run_jobs(work: Callable, jobs: Iterable, workers: int = 2) -> Iterator:
     """Yield `work(job)` for every job in order, each in a fresh process: two at a time, with one thread each.
 
     That is for what does not depend on the clock. One thread also makes a result the same to the last bit on one
