@@ -238,10 +238,14 @@ def test_processes_that_train_at_once_agree_to_the_last_bit_and_with_what_is_loa
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_write_that_fails_leaves_what_was_there(step, tmp_path, monkeypatch):
+def test_a_write_that_fails_or_is_killed_leaves_what_was_there(step, tmp_path, monkeypatch):
+    def fail(*_):
+        assert path.read_bytes() == b"old", "after a kill at this moment"
+        raise OSError("no space left on device")
+
     path = tmp_path / "old.npz"
     path.write_bytes(b"old")
-    monkeypatch.setattr(machine.os, step, Mock(side_effect=OSError("no space left on device")))
+    monkeypatch.setattr(machine.os, step, fail)
     with pytest.raises(OSError, match="no space"):
         machine.write_whole(path, b"new")
     assert path.read_bytes() == b"old"
