@@ -4,8 +4,6 @@ The sections run on few images with a small network and one step an epoch, becau
 All knobs in this process; one knob a section in a kernel of its own, as a student's.
 """
 
-import contextlib
-import io
 import json
 import os
 from functools import cache
@@ -15,13 +13,13 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import tensorflow as tf
-from count_code import cells
+from count_code import ROOT, cells
 from nbclient import NotebookClient
 
 import course
 import vae_helpers as vh
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 ALL = sorted(NOTEBOOKS.glob("4.3.*.ipynb"))
 SECTIONS, BEYOND = ALL[4:10], ALL[10:]
 KNOBS = [
@@ -65,6 +63,7 @@ def few(tmp_path_factory):
             patch.setattr(vh, name, getattr(vh, name))  # given back at the end
         exec(FEW, {})
         patch.setenv("VAE_TRAINED", str(tmp_path_factory.mktemp("trained")))
+        patch.setenv("VAE_COLLECT", str(tmp_path_factory.mktemp("collected") / "values.jsonl"))
         patch.setenv("MPLBACKEND", "agg")
         patch.syspath_prepend(str(NOTEBOOKS))
         patch.chdir(NOTEBOOKS)
@@ -77,14 +76,12 @@ def few(tmp_path_factory):
 def run(path, **turned):
     """Run the section's code cells in this process and return the numbers that it compares."""
     namespace, turned = {"__name__": "__main__"}, {"EPOCHS": 1} | turned
-    collected = Path(os.environ["VAE_TRAINED"]) / "values.jsonl"
+    collected = Path(os.environ["VAE_COLLECT"])
     collected.write_text("")
-    with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VAE_COLLECT", str(collected))
-        for number, (source, tags) in enumerate(cells(path, "code")):
-            exec(compile(source, f"{path.stem}, code cell {number}", "exec"), namespace)
-            if "parameters" in tags:
-                namespace.update({name: value for name, value in turned.items() if name in namespace})
+    for number, (source, tags) in enumerate(cells(path, "code")):
+        exec(compile(source, f"{path.stem}, code cell {number}", "exec"), namespace)
+        if "parameters" in tags:
+            namespace.update({name: value for name, value in turned.items() if name in namespace})
     plt.close("all")
     return [json.loads(line)["value"] for line in collected.read_text().splitlines()]
 
