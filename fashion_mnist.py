@@ -1,12 +1,10 @@
 """Fashion-MNIST: reading it, and saying what is wrong with a file that cannot be read.
 
-Every array is compared with the SHA-256 of the original data, whatever file it came from: a truncated, swapped or
-foreign file is named, with the remedy, and never trained on. The data are by Zalando SE, under the MIT licence.
+Every array is compared with the original's SHA-256: a truncated, swapped or foreign file is never trained on.
 """
 
 import gzip
 import hashlib
-import itertools
 import math
 import os
 import zipfile
@@ -108,7 +106,7 @@ def _read_full(download: bool = True) -> dict[str, np.ndarray]:
             f"All 60,000 training images are not on this machine and cannot be downloaded to {keras_folder}: {error}. "
             f"{remedy} Or go on with load_fashion_mnist(first_10k=True), which needs no network."
         ) from error
-    arrays = dict(zip(_ORIGINAL_FILES, itertools.chain(*splits), strict=True))
+    arrays = dict(zip(_ORIGINAL_FILES, [array for split in splits for array in split], strict=True))
     remedy = f"Delete {keras_folder} and run this cell once more."
     return {name: _verify(name, array, keras_folder, remedy) for name, array in arrays.items()}
 
@@ -122,9 +120,8 @@ def load_bytes(download: bool = False) -> tuple[Split, Split]:
 def load_fashion_mnist(first_10k: bool = True) -> tuple[Split, Split]:
     """Return `(x_train, y_train), (x_test, y_test)`, verified against the original data.
 
-    Images are float32 (N, 28, 28, 1) in [0, 1]; labels uint8 (N,), indices of `CLASS_NAMES`. `first_10k=True` reads the
-    first 10,000 training images from the repository; `False` gives all 60,000, from Keras's cache, from Debian's
-    package or by download. The 10,000 test images are the same either way.
+    Images are float32 (N, 28, 28, 1) in [0, 1]; labels uint8 (N,), indices of `CLASS_NAMES`. Training images are the
+    first 10,000, from the repository, or all 60,000; the 10,000 test images are the same either way.
 
     Raises:
         ValueError: a file is missing, damaged or mistaken for another; the message names it.
@@ -145,8 +142,7 @@ def check_images(x: np.ndarray, name: str = "x") -> np.ndarray:
         found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{name} must be a float32 array, but is {found}: divide by 255 and use .astype('float32').")
     if x.ndim != 4 or x.shape[1:] != (28, 28, 1) or len(x) == 0:
-        wanted = f"{name} must have shape (N, 28, 28, 1) with N > 0"
-        raise ValueError(f"{wanted}, but has {x.shape}: is [..., None] missing?")
+        raise ValueError(f"{name} must have shape (N > 0, 28, 28, 1), but has {x.shape}: is [..., None] missing?")
     if not np.isfinite(x).all():
         raise ValueError(f"{name} holds NaN or infinity, first in image {np.argwhere(~np.isfinite(x))[0][0]}.")
     if x.min() < 0 or x.max() > 1:

@@ -64,8 +64,6 @@ def importing() -> Iterator[None]:
             gc.enable()
 
 
-# --------------------------------------------------------------------------------------------------- versions
-
 # tensorflow-metal up to the first version, together with a package from the second version on: what happens.
 KNOWN_BAD = (
     ("1.1.0", "tensorflow", "2.18", "TensorFlow stops while it is being imported (tensorflow issue 81987)"),
@@ -120,8 +118,6 @@ def check_versions(versions: dict[str, str] | None = None) -> None:
                 f"Mend it in this environment, then restart the kernel: {REMEDY}"
             )
 
-
-# ----------------------------------------------------------------------------------------------------- device
 
 TOLERANCE = 1e-3  # as a share of an array's norm: float32 rounding stays below 1e-4, the known faults are above 0.1
 LIMITS = (300, 60)  # seconds of the first trial, and of the second where the first gave no answer; then it is settled
@@ -258,9 +254,6 @@ def describe_environment() -> None:
 
     versions = f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
     print(f"{versions}, device: {choose_device()}")
-
-
-# ------------------------------------------------------------------------------------------------------ files
 
 
 def write_whole(path: Path, content: bytes) -> None:
