@@ -19,7 +19,7 @@ from common import machine, read_results, run_jobs, write_results
 import vae_helpers as vh
 
 import keras
-
+import numpy as np
 
 EIGHT = (42, 1, 2, 3, 4, 5, 6, 7)
 # Each differs from the course's settings in what its name says; "peak" and "warmup" are those of the step size.
@@ -46,7 +46,7 @@ JOBS = {
 class Clock(keras.callbacks.Callback):
     """Score the model on images after every half epoch, outside the seconds that count."""
 
-    def __init__(self, x) -> None:
+    def __init__(self, x: np.ndarray) -> None:
         super().__init__()
         self.x, self.spent, self.curve, self.started = x, 0.0, [], time.process_time()
 

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "benchmarks" / "results"
@@ -49,7 +50,7 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def seconds_of_epochs(count: int, *x) -> float:
+def seconds_of_epochs(count: int, *x: Any) -> float:
     """Return the seconds of `count` epochs of the course's training on images, after one that traces the graph."""
     import vae_helpers as vh
     import keras

@@ -11,6 +11,7 @@ of the first seed, from mu.
 from functools import partial
 from itertools import product
 from types import FunctionType
+from typing import Any
 
 from common import FOLDER, SEEDS, run_jobs, section, write_results
 
@@ -26,7 +27,7 @@ log_constant_in_training = FunctionType(told.log_constant.__code__, {"np": ops})
 class ContinuousBernoulliVAE(vh.VAE):
     """The course's VAE, whose cross-entropy gets the constant that makes a density of it."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Encode, draw z and decode: x to x_hat, both (batch, 28, 28, 1); the loss is added on the way."""
         x_hat = super().call(x)
         log_constants = log_constant_in_training(ops.clip(x_hat, vh.CLIP, 1 - vh.CLIP))

@@ -119,6 +119,8 @@ if __name__ == "__main__":
     runs = {"our fit": lambda: seconds_of_epochs(1, x), "bare TensorFlow loop": parts.pop("bare TensorFlow loop")}
     if find_spec("torch"):
         runs["PyTorch"] = pytorch(x)
+    else:
+        print("PyTorch is not installed here and is left out.")
     runs["limit"] = limit
     rounds = [{name: run() for name, run in runs.items()} for _ in range(1 + ROUNDS)][1:]
     profile = [{name: run() for name, run in parts.items()} for _ in range(ROUNDS)]
