@@ -140,7 +140,7 @@ def check_images(x: np.ndarray, name: str = "x") -> np.ndarray:
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float32:
         found = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{name} must be a float32 array, but is {found}: divide by 255 and use .astype('float32').")
+        raise TypeError(f"{name} must be a float32 array, but is {found}: use .astype('float32'), bytes / 255.0.")
     if x.ndim != 4 or x.shape[1:] != (28, 28, 1) or len(x) == 0:
         raise ValueError(f"{name} must have shape (N > 0, 28, 28, 1), but has {x.shape}: is [..., None] missing?")
     if not np.isfinite(x).all():

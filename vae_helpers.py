@@ -428,6 +428,8 @@ def train_or_load(
         TypeError, ValueError: bad images, or settings that `build_vae` or `fit` refuses; nothing is written then.
     """
     check_images(x_train, "x_train")
+    if x_val is not None:
+        check_images(x_val, "x_val")
     vae = build_vae(seed=seed, **model)
     settings = _with_defaults(build_vae, model) | {"epochs": epochs, "batch_size": batch_size, "seed": seed}
     settings["learning_rate"] = learning_rate
@@ -509,18 +511,16 @@ def evaluate(vae: VAE, x: np.ndarray, seed: int = SEED) -> dict[str, float]:
 def uncertainty_maps(model: Any, x: np.ndarray, draws: int = 64, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance over `draws` decodes of each image, one z each: (N, 28, 28, 1) twice.
 
-    The variance is the unbiased one (divided by draws - 1). It says how much the decoded images differ, not how much a
-    pixel's likelihood spreads around each of them.
+    The variance, divided by draws - 1, is that of decoded images, not that of a pixel's likelihood around each of them.
     """
     if _at_least_one("draws", draws) < 2:
         raise ValueError("draws must be at least 2: one decode has no variance.")
     mu, logvar = encode(model, x)
     spread = np.broadcast_to(mu, (draws, *mu.shape)), np.broadcast_to(logvar, (draws, *mu.shape))
-    x_hat = decode(model, sample(*spread, seed))
-    return x_hat.mean(axis=0), x_hat.var(axis=0, ddof=1)
-
-
-# ---------------------------------------------------------------------------------------------------- judging
+    z = sample(*spread, seed)  # (draws, N, d)
+    x_hats = (decode(model, z[:, i : i + 100]) for i in range(0, len(x), 100))  # all may not fit into memory
+    mean, variance = zip(*[(x_hat.mean(axis=0), x_hat.var(axis=0, ddof=1)) for x_hat in x_hats], strict=True)
+    return np.concatenate(mean), np.concatenate(variance)
 
 
 def log_evidence(vae: VAE, x: np.ndarray, step: float = 0.05, radius: float = 6.0) -> np.ndarray:

@@ -8,6 +8,8 @@ notebook a yardstick is measured, the course's default training of 8 epochs, of 
 many such trainings would take as long as the notebook.
 """
 
+import os
+import tempfile
 import time
 
 import nbformat
@@ -26,6 +28,8 @@ def yardstick() -> float:
 
 
 if __name__ == "__main__":
+    folder = tempfile.TemporaryDirectory()
+    os.environ["VAE_TRAINED"] = folder.name  # an empty one, so that 4.3.06 trains
     results, before = {}, yardstick()
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)

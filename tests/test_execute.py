@@ -72,6 +72,8 @@ def test_a_parameter_that_cannot_be_used_is_refused_before_anything_runs(run, ca
     assert "LATENT_DIM = 'many' cannot be used" in capsys.readouterr().out
     assert run(["1", "LATENT_DIM = 2"], BETA="2") == (2, [])
     assert "No notebook has BETA" in capsys.readouterr().out
+    assert execute.execute_all(execute.NOTEBOOKS, (), {"LATENT_DIM": "3"}) == 2
+    assert "In place, notebooks keep the course's parameters" in capsys.readouterr().out
 
 
 def test_the_failing_cell_and_its_reason_are_told_in_ten_lines(run, capfd):

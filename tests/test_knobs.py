@@ -107,7 +107,7 @@ def test_a_turned_knob_runs_to_the_end_and_changes_a_printed_number(path, knob):
 
 @pytest.mark.parametrize("path", BEYOND, ids=lambda p: p.name[:6])
 def test_beyond_the_exercise_all_knobs_turned_at_once_run_to_the_end(path):
-    assert run(path, LIKELIHOOD="gaussian", LATENT_DIM=8, BETA=4, EPOCHS=2, SEED=7)
+    assert run(path, USE_FIRST_10K=False, LIKELIHOOD="gaussian", LATENT_DIM=8, BETA=4, EPOCHS=2, SEED=7)
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda p: p.name[:6])

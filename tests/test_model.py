@@ -239,16 +239,18 @@ def test_a_damaged_file_is_set_aside_and_trained_again(x, tmp_path, capsys, no_t
         (lambda x: x[..., 0], ValueError, "shape"),
         (lambda x: x[:0], ValueError, "shape"),
         (lambda x: (x * 255).astype("uint8"), TypeError, "uint8"),
-        (lambda x: x.astype("float64"), TypeError, "float64"),
+        (lambda x: x.astype("float64"), TypeError, "float64: use .astype"),
         (lambda x: x.tolist(), TypeError, "list"),
         (lambda x: np.insert(x, 5, np.nan, axis=0), ValueError, "image 5"),
     ],
 )
-def test_bad_images_are_refused_at_the_door_and_nothing_is_written(spoil, error, words, x, tmp_path, train):
-    for look in (partial(train, cache_dir=tmp_path), partial(vh.encode, vh.build_encoder())):
+def test_bad_images_are_refused_at_the_door_and_nothing_is_written(spoil, error, words, x, tmp_path, train, capsys):
+    keep = partial(train, cache_dir=tmp_path)
+    for look in (keep, partial(keep, x), partial(vh.encode, vh.build_encoder())):
         with pytest.raises(error, match=words):
             look(spoil(x))
     assert not list(tmp_path.iterdir())
+    assert "Training" not in capsys.readouterr().out
 
 
 BAD = {

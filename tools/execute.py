@@ -91,6 +91,8 @@ def execute_all(folder: Path, prefixes: tuple[str, ...], given: dict[str, str]) 
     """Execute the notebooks whose names start with one of `prefixes` into `folder`; return the exit status."""
     try:
         notebooks, parameters = choose(prefixes, given)
+        if given and folder == NOTEBOOKS:
+            raise ValueError("In place, notebooks keep the course's parameters: name another folder.")
     except ValueError as error:
         print(error)
         return 2

@@ -67,7 +67,7 @@ def write_documents(notebooks: list[Path], folder: Path, name: str = "", course:
 
 
 def write_all(notebooks: list[Path], name: str = "", course: str = "", archive=None) -> str:
-    """Write page and PDF, and what `archive` makes of their folder, into build/: all or none. Return a refusal."""
+    """Write page, PDF and what `archive` makes of their folder into build/, once all are made. Return a refusal."""
     BUILD.mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="making-") as made:
@@ -78,7 +78,8 @@ def write_all(notebooks: list[Path], name: str = "", course: str = "", archive=N
     except ImportError:
         return f"pandoc or typst is missing. Install it: {sys.executable} -m pip install -r requirements.txt"
     except OSError as error:
-        return f"The files could not be written to {BUILD.name}/: {error.strerror}. Free some space and try again."
+        mend = "Close what has them open, or free some space, and try again."
+        return f"The files could not be written to {BUILD.name}/: {error.strerror}. {mend}"
     except RuntimeError as error:
         return f"Page and PDF could not be made: {str(error).splitlines()[-1]}"
     return ""
