@@ -86,7 +86,7 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
     """Return the leading numbers of a version: "2.18.0rc1" gives (2, 18, 0)."""
     return tuple(int(n) for n in re.match(r"\d+(?:\.\d+)*", text)[0].split("."))
 
@@ -112,7 +112,7 @@ def check_versions(versions: dict[str, str] | None = None) -> None:
     metal = versions.get("tensorflow-metal")
     for last_metal, package, first_bad, what_happens in KNOWN_BAD:
         found = versions.get(package)
-        if metal and found and _numbers(metal) <= _numbers(last_metal) and _numbers(found) >= _numbers(first_bad):
+        if metal and found and numbers(metal) <= numbers(last_metal) and numbers(found) >= numbers(first_bad):
             raise ImportError(
                 f"tensorflow-metal {metal} does not work with {package} {found}: {what_happens}. "
                 f"Mend it in this environment, then restart the kernel: {REMEDY}"

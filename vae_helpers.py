@@ -13,9 +13,8 @@ Imported as `vh`, this module has everything a notebook needs:
               plot_clouds, plot_latent_grid, plot_interpolation, plot_uncertainty_maps, plot_confusion, CLASS_COLORS
     plane     latent_grid, explore_plane                                                             4.3.09
 
-Model, loss, training and looking are written below, in this order. The rest is re-exported: plots from `vae_plots.py`,
-the plane from `plane_explorer.py`, parameters and `compare` from `course.py`, data from `fashion_mnist.py`, versions,
-device and files from `machine.py`. Images are float32 (N, 28, 28, 1) with values in [0, 1]; losses are in nats.
+Model, loss, training and looking are written below; the rest is re-exported from `vae_plots.py`, `plane_explorer.py`,
+`course.py`, `fashion_mnist.py` and `machine.py`. Images are float32 (N, 28, 28, 1) in [0, 1]; losses are in nats.
 """
 
 import inspect
@@ -142,8 +141,7 @@ def build_encoder(
     x = keras.Input((28, 28, 1), name="x")
     h = x
     for f in filters:
-        init = hidden(seed=_integer(rng))
-        h = layers.Conv2D(f, 3, strides=2, padding="same", activation=activation, kernel_initializer=init)(h)
+        h = layers.Conv2D(f, 3, 2, "same", activation=activation, kernel_initializer=hidden(seed=_integer(rng)))(h)
     h = layers.Flatten()(h)
     for u in units:
         h = layers.Dense(u, activation=activation, kernel_initializer=hidden(seed=_integer(rng)))(h)
@@ -185,8 +183,7 @@ def build_decoder(
     h = layers.Reshape((7, 7, channels))(h)
     up = partial(layers.Conv2DTranspose, kernel_size=kernel_size, padding="same")
     for i, f in enumerate(filters):
-        init = hidden(seed=_integer(rng))
-        h = up(f, strides=2 if i < 2 else 1, activation=activation, kernel_initializer=init)(h)
+        h = up(f, strides=2 if i < 2 else 1, activation=activation, kernel_initializer=hidden(seed=_integer(rng)))(h)
     init = keras.initializers.GlorotUniform(seed=_integer(rng))
     x_hat = up(1, strides=2 if len(filters) < 2 else 1, activation="sigmoid", kernel_initializer=init)(h)
     return keras.Model(z, x_hat, name="decoder")
@@ -320,6 +317,7 @@ EPOCHS = PARAMETERS["EPOCHS"]
 BATCH_SIZE = 128
 LEARNING_RATE = 1.2e-2  # the largest step size, at the end of the warm-up
 WARMUP = 0.15  # the share of all steps in which the step size grows
+STEPS_AT_ONCE = 16 if machine.numbers(keras.__version__) >= (3, 7) else 1  # before, 16 had to divide an epoch's steps
 
 History = dict[str, list[float]]
 LearningRate = float | LearningRateSchedule
@@ -377,7 +375,9 @@ def fit(
     if learning_rate is None:
         learning_rate = course_schedule(epochs * -(-len(x_train) // batch_size))
     # Left alone, Keras decides by the machine whether XLA compiles the step; we want the same everywhere.
-    vae.compile(optimizer=keras.optimizers.Adam(learning_rate), jit_compile=False)
+    # Groups of steps are the same steps, with less waiting between them. On several devices, Keras fails with them.
+    group = STEPS_AT_ONCE if tf.distribute.get_strategy().num_replicas_in_sync == 1 else 1
+    vae.compile(keras.optimizers.Adam(learning_rate), jit_compile=False, steps_per_execution=group)
     # Adam's variables, made here and not inside the first step, spare a second tracing of it.
     vae.optimizer.build(vae.trainable_variables)
     tf.random.set_seed(_integer(_rng(seed, "batches")))

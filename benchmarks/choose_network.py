@@ -69,6 +69,7 @@ def run(job: tuple[str, str, int]) -> dict:
         network, step_size = {}, vh.course_schedule(steps, given["peak"], given["warmup"])
     vae, clock = vh.build_vae(seed=seed, **network), Clock(x[10_000:12_500])
     settings = {"epochs": given["epochs"], "learning_rate": step_size, "seed": seed}
+    vh.STEPS_AT_ONCE = 1  # the clock looks between two steps
     vh.fit(vae, x[:10_000], **settings, callbacks=[clock] if part == "report" else [])
     row = {"name": name, "seed": seed, "epochs": given["epochs"]}
     if part == "choose":

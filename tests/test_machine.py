@@ -195,7 +195,7 @@ def test_the_trial_trains_both_networks_and_passes_a_device_that_computes_as_the
     assert not machine.gpu_trial()["correct"], "it takes ReLU for ELU"
 
 
-@pytest.mark.skipif(machine._numbers(keras.__version__) >= (3, 7), reason="a Mac gets 3.6: make test-apple-versions")
+@pytest.mark.skipif(machine.numbers(keras.__version__) >= (3, 7), reason="a Mac gets 3.6: make test-apple-versions")
 def test_a_macs_graphs_have_no_relu_on_a_bias_add():
     step = tf.function(vh.build_vae(**vh.TUTORIAL).call, jit_compile=False)
     graph = step.get_concrete_function(tf.zeros((4, 28, 28, 1))).graph
@@ -273,6 +273,6 @@ def test_two_devices_train_like_one(x, small):
         (history, weights), (history_2, weights_2) = pool.submit(on_one_device_and_on_two, x[:256], small).result()
     np.testing.assert_allclose(weights_2, weights, rtol=1e-5, atol=1e-6, err_msg="gradients not scaled by replicas")
     # Keras 3.6 trains alike, but reports what the first replica has seen.
-    rtol = 0.05 if machine._numbers(keras.__version__) < (3, 7) else 1e-4
+    rtol = 0.05 if machine.numbers(keras.__version__) < (3, 7) else 1e-4
     for name in history:
         np.testing.assert_allclose(history_2[name], history[name], rtol=rtol, err_msg=name)

@@ -138,7 +138,8 @@ DECAY = keras.optimizers.schedules.ExponentialDecay(1e-2, 1, 0.5)
 
 
 @pytest.mark.parametrize(("given", "sizes"), [(None, COURSE), (2e-3, 2e-3), (DECAY, 1e-2 * 0.5 ** np.arange(12))])
-def test_fit_steps_as_it_is_told_and_else_grows_to_its_peak_and_falls_to_zero(given, sizes, x, small):
+def test_fit_steps_as_it_is_told_and_else_grows_to_its_peak_and_falls_to_zero(given, sizes, x, small, monkeypatch):
+    monkeypatch.setattr(vh, "STEPS_AT_ONCE", 1)
     vae, seen = vh.build_vae(**small), []
 
     def keep(batch, logs):
@@ -146,6 +147,15 @@ def test_fit_steps_as_it_is_told_and_else_grows_to_its_peak_and_falls_to_zero(gi
 
     vh.fit(vae, x, epochs=4, learning_rate=given, callbacks=[keras.callbacks.LambdaCallback(on_train_batch_begin=keep)])
     np.testing.assert_allclose(seen, sizes, rtol=1e-5, atol=1e-9)
+
+
+def test_steps_in_groups_are_the_same_steps_to_the_last_bit(x, small, monkeypatch):
+    trained = []
+    for steps in (1, vh.STEPS_AT_ONCE):
+        monkeypatch.setattr(vh, "STEPS_AT_ONCE", steps)
+        vae = vh.build_vae(**small)
+        trained.append([vh.fit(vae, x, x, epochs=2, batch_size=8), *vae.get_weights()])
+    np.testing.assert_equal(*trained)
 
 
 def test_the_seed_decides_the_history_to_the_last_bit_and_the_callers_random_numbers_stay(x, small):
