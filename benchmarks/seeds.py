@@ -8,10 +8,13 @@ weights, draws and the order of the images, but never the images; and the course
 (a Mac's versions want make setup-apple). Trained models are kept in build/seeds: sections after 4.3.06 load them.
 
 The rule. For another seed: the 99 % prediction interval for an eighth run after seven, m ± t s sqrt(1 + 1/7), where t
-is the 99.5 % quantile of Student's distribution with 6 degrees of freedom. For the course's seed, on a
-processor like those measured: from the least to the greatest of the five runs, widened on both sides by that distance,
-by a quarter of s (at most a tenth of the number), or for nats by 0.3 (at most t s sqrt(1 + 1/7)), whichever is most.
-A ratio, whose unit is "times", gets the interval of its logarithm: twice and half are equally far from once.
+is the 99.5 % quantile of Student's distribution with 6 degrees of freedom. A ratio, whose unit is "times", gets the
+interval of its logarithm: twice and half are equally far from once.
+
+For the course's seed, on any processor of this kind: four standard deviations about the mean of the five runs. Five
+runs may agree by luck, so to their variance comes that of 0.4 s, which is what rounding alone does to a number of these
+notebooks (root mean square over all), unless ten times their own deviation is less. No range is narrower than a quarter
+of s (at most a tenth of the number) or, for nats, 0.3 (at most t s sqrt(1 + 1/7)) to each side.
 """
 
 import json
@@ -44,11 +47,11 @@ def bounds(values: dict[str, float], variants: dict[str, float], unit: str) -> t
     """Return [low, high] for the course's own seed, and [low, high] for any other, by the rule above."""
     others = [value for seed, value in values.items() if seed != str(OWN)]
     five = [values[str(OWN)], *variants.values()]
-    reach, s = STUDENT_T * math.sqrt(1 + 1 / len(others)), stdev(others)
+    reach, s, rounding = STUDENT_T * math.sqrt(1 + 1 / len(others)), stdev(others), stdev(five)
     least = max(min(0.3, reach * s) if unit.startswith("nats") else 0.0, min(s / 4, abs(five[0]) / 10))
     # A number that no seed changes, such as a count, has room for rounding.
-    margin = max(max(five) - min(five), least) if s else 1e-6 * abs(five[0])
-    own = min(five) - margin, max(five) + margin
+    margin = max(4 * math.hypot(rounding, min(0.4 * s, 10 * rounding)), least) if s else 1e-6 * abs(five[0])
+    own = mean(five) - margin, mean(five) + margin
     there, back = (math.log, math.exp) if unit == "times" else (float, float)
     scaled = [there(value) for value in others]
     seeds = [back(mean(scaled) + side * reach * stdev(scaled)) for side in (-1, 1)] if s else own

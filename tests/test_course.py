@@ -150,6 +150,19 @@ def test_every_range_follows_from_eight_seeds_by_the_one_rule(monkeypatch):
         assert (known["course"], known["seeds"]) == ranges, (section, name)
 
 
+def test_a_run_of_the_courses_seed_lies_in_the_range_that_its_four_other_runs_give(monkeypatch):
+    """The range must hold for processors that nobody measured, and a run left out is like one of those."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from seeds import bounds
+
+    for section, name, known in NUMBERS:
+        runs = [known["values"]["42"], *known["variants"].values()]
+        for i, left_out in enumerate(runs):
+            first, *others = runs[:i] + runs[i + 1 :]
+            (low, high), _ = bounds(known["values"] | {"42": first}, dict(enumerate(others)), known["unit"])
+            assert low <= left_out <= high, f"{section}, {name}: {left_out} outside {low} to {high}"
+
+
 def test_a_claimed_order_holds_for_the_median_over_seeds_with_99_per_cent_confidence():
     """From the least to the greatest of eight values is a 99.2 % interval for their median, however they scatter."""
     for section, name, known in NUMBERS:
