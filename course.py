@@ -93,7 +93,7 @@ def _strict() -> bool:
 def _known(section: str, name: str, turned: dict[str, Any]) -> tuple[str, float, float, str] | None:
     """Return the other seeds' range in words, low and high for this run, and what it means to lie outside.
 
-    The range is narrow for the course's own seed, on machines like those measured. None: nobody knows this name.
+    The course's own seed has a range of its own on Linux x86-64 and its CPU. None: nobody knows this name.
 
     Raises:
         ValueError: the file of expected values is missing or damaged.
@@ -155,6 +155,7 @@ def compare(name: str, value: float, unit: str = "") -> None:
         print(f"{shown}   ({reach}: outside what we expect, {low:.4g} to {high:.4g}: {outside})")
     if _strict() and not turned and not usual and not collect:
         raise AssertionError(
-            f"Section {section}, {name}: {value:.6g} {unit} is outside {low:.6g} to {high:.6g}, where this seed ends. "
-            f"What changed this number? If the change is wanted: python benchmarks/seeds.py {section}"
+            f"Section {section}, {name}: {value:.6g} {unit} is outside {low:.6g} to {high:.6g}, "
+            f"where we expect this seed to end. What changed this number? "
+            f"If the change is wanted: python benchmarks/seeds.py {section}"
         )

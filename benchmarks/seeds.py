@@ -11,10 +11,11 @@ The rule. For another seed: the 99 % prediction interval for an eighth run after
 is the 99.5 % quantile of Student's distribution with 6 degrees of freedom. A ratio, whose unit is "times", gets the
 interval of its logarithm: twice and half are equally far from once.
 
-For the course's seed, on any processor of this kind: four standard deviations about the mean of the five runs. Five
-runs may agree by luck, so to their variance comes that of 0.4 s, which is what rounding alone does to a number of these
-notebooks (root mean square over all), unless ten times their own deviation is less. No range is narrower than a quarter
-of s (at most a tenth of the number) or, for nats, 0.3 (at most t s sqrt(1 + 1/7)) to each side.
+For the course's seed, on Linux x86-64 and its CPU: four standard deviations about the mean of the five runs. Five runs
+may agree by luck, so to their variance comes that of 0.4 s, the root mean square of such deviations over all numbers in
+units of their s, or of ten times their own deviation, if that is less. That is generous on purpose: the five runs stand
+for processors that nobody measured, and no confidence is claimed. Five equal values, as of a count, get the width of
+the other seeds' range. No range is narrower to each side than s/4 (at most a tenth of the number) or its millionth.
 """
 
 import json
@@ -48,9 +49,9 @@ def bounds(values: dict[str, float], variants: dict[str, float], unit: str) -> t
     others = [value for seed, value in values.items() if seed != str(OWN)]
     five = [values[str(OWN)], *variants.values()]
     reach, s, rounding = STUDENT_T * math.sqrt(1 + 1 / len(others)), stdev(others), stdev(five)
-    least = max(min(0.3, reach * s) if unit.startswith("nats") else 0.0, min(s / 4, abs(five[0]) / 10))
-    # A number that no seed changes, such as a count, has room for rounding.
-    margin = max(4 * math.hypot(rounding, min(0.4 * s, 10 * rounding)), least) if s else 1e-6 * abs(five[0])
+    # Five equal values, as of a count, say nothing about its scatter.
+    scatter = 4 * math.hypot(rounding, min(0.4 * s, 10 * rounding)) if rounding else reach * s
+    margin = max(scatter, min(s / 4, abs(five[0]) / 10), 1e-6 * abs(five[0]))
     own = mean(five) - margin, mean(five) + margin
     there, back = (math.log, math.exp) if unit == "times" else (float, float)
     scaled = [there(value) for value in others]

@@ -77,7 +77,7 @@ def test_a_surprise_is_words_for_a_student_and_an_error_for_the_tests(value, tur
 
 
 @pytest.mark.parametrize(("chip", "device"), [("arm64", "CPU"), ("x86_64", "GPU: largest difference 1e-7")])
-def test_a_machine_that_was_not_measured_gets_the_range_of_the_seeds(chip, device, compare, monkeypatch):
+def test_another_kind_of_machine_gets_the_range_of_the_seeds(chip, device, compare, monkeypatch):
     monkeypatch.setattr(course.platform, "machine", lambda: chip)
     monkeypatch.setattr(course, "choose_device", lambda: device)
     assert not compare(268.0)[1]
@@ -140,7 +140,7 @@ def test_an_unknown_parameter_or_value_is_refused_with_the_list_of_those_that_ex
     assert all(known in str(refusal.value) for known in course.PARAMETERS)
 
 
-def test_every_range_follows_from_eight_seeds_by_the_one_rule(monkeypatch):
+def test_every_range_follows_from_its_runs_by_the_one_rule(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from seeds import bounds
 
@@ -151,7 +151,7 @@ def test_every_range_follows_from_eight_seeds_by_the_one_rule(monkeypatch):
 
 
 def test_a_run_of_the_courses_seed_lies_in_the_range_that_its_four_other_runs_give(monkeypatch):
-    """The range must hold for processors that nobody measured, and a run left out is like one of those."""
+    """A run left out stands for a processor that nobody measured; the constants were chosen on such runs."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     from seeds import bounds
 
